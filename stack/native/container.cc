@@ -1,0 +1,185 @@
+/* See container.h. */
+#include "container.h"
+
+#include "clock.h"
+
+namespace model_t {
+
+namespace {
+
+/* The reference recomputes the first and the last window of a run; half a million packets take it about 50 ms. */
+constexpr uint64_t kWindowPackets = 1 << 19;
+
+OperationFunction find_operation(const StackKernels& kernels, const std::string& name) {
+  if (name == "eth") return kernels.eth;
+  if (name == "ip4") return kernels.ip4;
+  if (name == "ip6") return kernels.ip6;
+  if (name == "tcp") return kernels.tcp;
+  if (name == "udp") return kernels.udp;
+  if (name == "checksum-verify") return kernels.checksum_verify;
+  if (name == "count") return kernels.count;
+  return nullptr;
+}
+
+void set(uint64_t* to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_RELAXED); }
+
+}  // namespace
+
+Container::Container(RingMemory& ring, ContainerOptions options, uint8_t* blocks)
+    : ring_(ring),
+      options_(std::move(options)),
+      block_(reinterpret_cast<ContainerBlock*>(blocks)),
+      operation_blocks_(reinterpret_cast<OperationBlock*>(blocks + sizeof(ContainerBlock))) {}
+
+bool Container::start(std::string* error) {
+  for (const OperationPlan& plan : options_.operations) {
+    const OperationFunction run = find_operation(*options_.kernels, plan.name);
+    if (!run) {
+      *error = "no operation is called '" + plan.name + "'";
+      return false;
+    }
+    Step step{run, {}, operation_blocks_ + steps_.size()};
+    step.state.parameter = plan.parameter;
+    steps_.push_back(step);
+  }
+  model_t_reader_map(&reader_, ring_.header(), ring_.total_bytes());
+  thread_ = std::thread([this] { run(); });
+  return true;
+}
+
+void Container::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Container::fail(const std::string& error) {
+  outcome_.failed = true;
+  outcome_.error = error;
+}
+
+void Container::run() {
+  settle_thread("model-t stack", options_.cpu);
+  if (model_t_ring_join(&reader_, options_.policy, 10000) != 0) {
+    fail(reader_.error);
+  } else {
+    while (receive()) {
+    }
+    publish_statistics();
+    model_t_ring_detach(&reader_);
+  }
+  outcome_.delivered = reader_.delivered;
+  outcome_.lost = reader_.lost;
+  if (older_.end > older_.begin) {
+    newer_.begin = older_.begin;
+    newer_.digest += older_.digest;
+  }
+  outcome_.tail = newer_;
+  if (outcome_.head.end == 0) outcome_.head = newer_;
+  outcome_.finished_ns = now_ns();
+  done_.store(true, std::memory_order_release);
+}
+
+/* One poll. False when the stream is over or the container must stop. */
+bool Container::receive() {
+  const int available = model_t_ring_available(&reader_, kBurstCapacity);
+  if (available == 0) {
+    empty_polls_++;
+    return !stop_.load(std::memory_order_relaxed);
+  }
+  if (available < 0) {
+    fail(reader_.error);
+    return false;
+  }
+  const uint32_t positions = intake(static_cast<uint32_t>(available));
+  if (outcome_.failed) return false;
+  uint64_t digest = 0;
+  if (burst_.count) {
+    run_operations();
+    digest = options_.kernels->digest(burst_.frames, burst_.lengths, burst_.count, options_.digest_lines);
+    if (options_.sink && !options_.sink->take(burst_, times_, reader_.delivered)) {
+      fail(options_.sink->error());
+      return false;
+    }
+  }
+  reader_.pending = positions;
+  reader_.pending_packets = burst_.count;
+  const bool overwritten = model_t_ring_release(&reader_) != 0;
+  if (!overwritten && burst_.count) account(digest, intake_bytes_);
+  bursts_++;
+  publish_statistics();
+  return !end_;
+}
+
+/* Fills the burst from up to `limit` descriptors; returns the positions used up. Stops short of the end-of-stream mark. */
+uint32_t Container::intake(uint32_t limit) {
+  burst_.count = 0;
+  intake_bytes_ = 0;
+  uint32_t used = 0;
+  for (; used < limit; used++) {
+    const uint64_t at = (reader_.tail + used) & reader_.mask;
+    const model_t_descriptor descriptor = reader_.descriptors[at];
+    if (descriptor.flags & MODEL_T_MARK) [[unlikely]] {
+      if (!(descriptor.flags & MODEL_T_END_OF_STREAM)) continue;
+      end_ = true;
+      break;
+    }
+    if (!model_t_descriptor_fits(&descriptor, reader_.region_bytes)) [[unlikely]] {
+      if (options_.policy == MODEL_T_LAG) continue; /* being overwritten: the release will tell */
+      fail("corrupt ring: descriptor " + std::to_string(reader_.tail + used) + " points to " + std::to_string(descriptor.offset) +
+           "+" + std::to_string(descriptor.length) + " of " + std::to_string(reader_.region_bytes));
+      break;
+    }
+    const uint32_t i = burst_.count++;
+    const uint8_t* frame = reader_.region + descriptor.offset;
+    __builtin_prefetch(frame);
+    burst_.frames[i] = frame;
+    burst_.lengths[i] = descriptor.length;
+    burst_.protocols[i] = kNoProtocol;
+    burst_.marks[i] = 0;
+    intake_bytes_ += descriptor.length;
+    if (options_.sink) times_[i] = reader_.times[at];
+  }
+  return used;
+}
+
+void Container::run_operations() {
+  uint64_t before = cycles();
+  for (Step& step : steps_) {
+    step.run(burst_, step.state);
+    const uint64_t after = cycles();
+    step.packets += burst_.count;
+    step.calls++;
+    step.cycles += after - before;
+    before = after;
+  }
+}
+
+void Container::account(uint64_t digest, uint64_t bytes) {
+  outcome_.digest += digest;
+  outcome_.bytes += bytes;
+  newer_.end = reader_.delivered;
+  newer_.digest += digest;
+  if (newer_.end - newer_.begin >= kWindowPackets) roll_window();
+}
+
+/* Keeps one full window behind the one that fills, so that the last window never is a small one. */
+void Container::roll_window() {
+  if (outcome_.head.end == 0) outcome_.head = newer_;
+  older_ = newer_;
+  newer_ = {older_.end, older_.end, 0};
+}
+
+void Container::publish_statistics() {
+  set(&block_->delivered, reader_.delivered);
+  set(&block_->bytes, outcome_.bytes);
+  set(&block_->lost, reader_.lost);
+  set(&block_->bursts, bursts_);
+  set(&block_->empty_polls, empty_polls_);
+  for (Step& step : steps_) {
+    set(&step.block->packets, step.packets);
+    set(&step.block->calls, step.calls);
+    set(&step.block->cycles, step.cycles);
+    for (uint32_t i = 0; i < kMaxVerdicts; i++) set(&step.block->verdicts[i], step.state.verdicts[i]);
+  }
+}
+
+}  // namespace model_t

@@ -1,0 +1,274 @@
+/*
+ * Ring memory and reader table; see ring.h. No function prints or aborts; errors come back as sentences.
+ */
+#include "ring.h"
+
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace model_t {
+
+namespace {
+
+constexpr uint64_t kHugePage = 2ull << 20;
+constexpr uint64_t kPage = 4096;
+
+uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+
+uint32_t descriptors_for(uint64_t region_bytes) {
+  /* One per smallest slot, so that the region always fills up first. */
+  uint32_t count = 64;
+  while (count < region_bytes / 64) count *= 2;
+  return count;
+}
+
+std::string with_errno(const std::string& what) { return what + ": " + strerror(errno); }
+
+bool transparent_pages_on(const char* file) {
+  const int descriptor = open(file, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  char text[128] = {};
+  const ssize_t length = read(descriptor, text, sizeof text - 1);
+  close(descriptor);
+  return length > 0 && !strstr(text, "[never]") && !strstr(text, "[deny]");
+}
+
+}  // namespace
+
+void RingMemory::lay_out() {
+  header_ = new (memory_) model_t_ring_header();
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) new (readers() + i) model_t_reader_slot();
+  const uint64_t descriptors = round_up(sizeof(model_t_ring_header) + MODEL_T_READER_SLOTS * sizeof(model_t_reader_slot), kPage);
+  header_->magic = MODEL_T_RING_MAGIC;
+  header_->abi_version = MODEL_T_RING_ABI_VERSION;
+  header_->descriptor_count = descriptor_count_;
+  header_->total_bytes = total_bytes_;
+  header_->descriptors_offset = descriptors;
+  header_->times_offset = round_up(descriptors + descriptor_count_ * sizeof(model_t_descriptor), kPage);
+  header_->region_offset = region_offset_;
+  header_->region_bytes = region_bytes_;
+  header_->producer_pid = static_cast<int32_t>(getpid());
+  header_->producer_pid_start = model_t_process_start(header_->producer_pid);
+  header_->reader_slots = MODEL_T_READER_SLOTS;
+  auto* base = static_cast<uint8_t*>(memory_);
+  descriptors_ = reinterpret_cast<model_t_descriptor*>(base + header_->descriptors_offset);
+  times_ = reinterpret_cast<uint64_t*>(base + header_->times_offset);
+  region_ = base + region_offset_;
+}
+
+bool RingMemory::map_private(uint64_t bytes) {
+  mapped_bytes_ = round_up(bytes, kHugePage);
+  memory_ = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+  if (memory_ != MAP_FAILED) {
+    backing_ = Backing::huge_tlb;
+    return true;
+  }
+  /* Transparent huge pages want 2 MiB alignment: map one more and give the ends back. */
+  auto* start = static_cast<uint8_t*>(
+      mmap(nullptr, mapped_bytes_ + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (start == MAP_FAILED) return false;
+  const uint64_t lead = round_up(reinterpret_cast<uint64_t>(start), kHugePage) - reinterpret_cast<uint64_t>(start);
+  if (lead) munmap(start, lead);
+  munmap(start + lead + mapped_bytes_, kHugePage - lead);
+  memory_ = start + lead;
+  const bool advised = madvise(memory_, mapped_bytes_, MADV_HUGEPAGE) == 0;
+  backing_ = advised && transparent_pages_on("/sys/kernel/mm/transparent_hugepage/enabled") ? Backing::transparent
+                                                                                            : Backing::small_pages;
+  return true;
+}
+
+std::unique_ptr<RingMemory> RingMemory::create_private(uint64_t region_bytes, std::string* error) {
+  std::unique_ptr<RingMemory> ring(new RingMemory());
+  ring->region_bytes_ = region_bytes;
+  ring->descriptor_count_ = descriptors_for(region_bytes);
+  const uint64_t fixed = sizeof(model_t_ring_header) + MODEL_T_READER_SLOTS * sizeof(model_t_reader_slot) + 3 * kPage;
+  ring->region_offset_ = round_up(fixed + ring->descriptor_count_ * (sizeof(model_t_descriptor) + sizeof(uint64_t)), kPage);
+  ring->total_bytes_ = ring->region_offset_ + region_bytes;
+  if (!ring->map_private(ring->total_bytes_)) {
+    *error = with_errno("cannot map " + std::to_string(ring->total_bytes_) + " bytes for the ring");
+    ring->memory_ = nullptr;
+    return nullptr;
+  }
+  ring->lay_out();
+  return ring;
+}
+
+namespace {
+
+/*
+ * Removes the file of a ring whose producer is dead. Empty = gone or never there; else why it must stay. The lock on the
+ * stale file and the second look at the name keep two producers from removing each other's fresh ring.
+ */
+std::string reclaim_stale(const std::string& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) return errno == ENOENT ? "" : with_errno(path);
+  struct stat status, named;
+  std::string reason = path + " exists and is no ring of this user";
+  if (flock(file, LOCK_EX) == 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid()) {
+    model_t_ring_header header;
+    const ssize_t length = pread(file, &header, sizeof header, 0);
+    const bool ring = length == static_cast<ssize_t>(sizeof header) && header.magic == MODEL_T_RING_MAGIC;
+    if (ring && model_t_process_alive(header.producer_pid, header.producer_pid_start)) {
+      reason = path + " is in use by process " + std::to_string(header.producer_pid);
+    } else if (ring && lstat(path.c_str(), &named) == 0 && named.st_ino == status.st_ino && unlink(path.c_str()) == 0) {
+      reason.clear();
+    }
+  }
+  close(file);
+  return reason;
+}
+
+}  // namespace
+
+bool RingMemory::map_named(const std::string& name, uint64_t bytes, std::string* error) {
+  char path[128];
+  if (model_t_ring_path(path, sizeof path, name.c_str()) != 0) {
+    *error = "'" + name + "' is no ring name: use 1 to 64 letters, digits, '.', '_', '-', not starting with '.'";
+    return false;
+  }
+  *error = reclaim_stale(path);
+  if (!error->empty()) return false;
+  const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file < 0) {
+    *error = with_errno(path);
+    return false;
+  }
+  path_ = path;
+  struct stat status;
+  /* fallocate, not ftruncate: a full tmpfs must fail here, not as a bus error in the middle of a run. */
+  const int failed = posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  if (failed != 0 || fstat(file, &status) != 0) {
+    *error = path_ + ": " + strerror(failed ? failed : errno) + " (" + std::to_string(bytes) + " bytes)";
+    close(file);
+    return false;
+  }
+  inode_ = status.st_ino;
+  mapped_bytes_ = bytes;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  if (memory == MAP_FAILED) {
+    *error = with_errno(path_);
+    return false;
+  }
+  memory_ = memory;
+  const bool advised = madvise(memory, bytes, MADV_HUGEPAGE) == 0;
+  backing_ = advised && transparent_pages_on("/sys/kernel/mm/transparent_hugepage/shmem_enabled") ? Backing::transparent
+                                                                                                  : Backing::small_pages;
+  return true;
+}
+
+std::unique_ptr<RingMemory> RingMemory::create_named(const std::string& name, uint64_t region_bytes, std::string* error) {
+  std::unique_ptr<RingMemory> ring(new RingMemory());
+  ring->region_bytes_ = region_bytes;
+  ring->descriptor_count_ = descriptors_for(region_bytes);
+  const uint64_t fixed = sizeof(model_t_ring_header) + MODEL_T_READER_SLOTS * sizeof(model_t_reader_slot) + 3 * kPage;
+  ring->region_offset_ = round_up(fixed + ring->descriptor_count_ * (sizeof(model_t_descriptor) + sizeof(uint64_t)), kPage);
+  ring->total_bytes_ = round_up(ring->region_offset_ + region_bytes, kPage);
+  if (!ring->map_named(name, ring->total_bytes_, error)) return nullptr;
+  ring->lay_out();
+  return ring;
+}
+
+RingMemory::~RingMemory() {
+  if (!path_.empty()) {
+    struct stat status;
+    if (inode_ == 0 || (lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_)) unlink(path_.c_str());
+  }
+  if (memory_) munmap(memory_, mapped_bytes_);
+}
+
+void ReaderTable::recount() {
+  attached_ = 0;
+  policies_ = 0;
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
+    if (!in_[i]) continue;
+    attached_++;
+    policies_ |= 1u << known_[i].policy;
+  }
+}
+
+void ReaderTable::admit_joining(uint64_t head) {
+  __atomic_store_n(&seen_requests_, __atomic_load_n(&ring_.header()->join_requests, __ATOMIC_ACQUIRE), __ATOMIC_RELAXED);
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
+    model_t_reader_slot& slot = ring_.readers()[i];
+    if (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) != MODEL_T_READER_JOINING) continue;
+    const uint32_t policy = slot.policy;
+    if (policy > MODEL_T_DROP || !(allowed_ >> policy & 1)) {
+      __atomic_store_n(&slot.state, MODEL_T_READER_FAULTY, __ATOMIC_RELEASE);
+      continue;
+    }
+    if (known_[i].pid != 0 && past_count_ < MODEL_T_READER_SLOTS) past_[past_count_++] = known_[i];
+    slot.start = head;
+    __atomic_store_n(&slot.tail, head, __ATOMIC_RELAXED); /* the reader writes it only after it is attached */
+    uint32_t joining = MODEL_T_READER_JOINING;
+    if (!__atomic_compare_exchange_n(&slot.state, &joining, static_cast<uint32_t>(MODEL_T_READER_ATTACHED), false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      continue; /* it gave up */
+    known_[i] = {slot.pid, policy, MODEL_T_READER_ATTACHED, head, head, 0, 0};
+    in_[i] = true;
+    joined_++;
+  }
+  recount();
+}
+
+void ReaderTable::leave(uint32_t i, uint32_t state) {
+  model_t_reader_slot& slot = ring_.readers()[i];
+  known_[i].state = state;
+  known_[i].delivered = __atomic_load_n(&slot.delivered, __ATOMIC_RELAXED);
+  known_[i].lost = __atomic_load_n(&slot.lost, __ATOMIC_RELAXED);
+  in_[i] = false;
+  if (state != MODEL_T_READER_DETACHED) {
+    failed_++;
+    __atomic_store_n(&slot.state, state, __ATOMIC_RELEASE);
+  }
+  recount();
+}
+
+uint64_t ReaderTable::slowest(uint32_t mask) {
+  uint64_t lowest = UINT64_MAX;
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
+    if (!in_[i]) continue;
+    model_t_reader_slot& slot = ring_.readers()[i];
+    const uint64_t tail = __atomic_load_n(&slot.tail, __ATOMIC_ACQUIRE);
+    const uint64_t head = __atomic_load_n(&ring_.header()->head, __ATOMIC_ACQUIRE); /* after the tail: it only grows */
+    if (tail > head || tail < known_[i].tail) {
+      leave(i, MODEL_T_READER_FAULTY);
+      continue;
+    }
+    known_[i].tail = tail;
+    if (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) == MODEL_T_READER_DETACHED) {
+      leave(i, MODEL_T_READER_DETACHED);
+      continue;
+    }
+    if ((mask >> known_[i].policy & 1) && tail < lowest) lowest = tail;
+  }
+  return lowest;
+}
+
+void ReaderTable::evict_dead() {
+  slowest(0); /* those who left by themselves first */
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
+    if (!in_[i]) continue;
+    const model_t_reader_slot& slot = ring_.readers()[i];
+    if (!model_t_process_alive(slot.pid, slot.pid_start)) leave(i, MODEL_T_READER_DIED);
+  }
+}
+
+uint32_t ReaderTable::reports(ReaderReport* out) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < past_count_; i++) out[count++] = past_[i];
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS && count < MODEL_T_READER_SLOTS; i++) {
+    if (known_[i].pid == 0) continue;
+    if (in_[i]) {
+      known_[i].delivered = __atomic_load_n(&ring_.readers()[i].delivered, __ATOMIC_RELAXED);
+      known_[i].lost = __atomic_load_n(&ring_.readers()[i].lost, __ATOMIC_RELAXED);
+    }
+    out[count++] = known_[i];
+  }
+  return count;
+}
+
+}  // namespace model_t

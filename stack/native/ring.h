@@ -1,0 +1,138 @@
+/*
+ * The producing side of a ring: its memory, and who reads it.
+ *
+ *   RingMemory   makes the shared memory (private to the process, or /dev/shm/model-t.NAME) and lays it out
+ *   ReaderTable  the producer's view of the readers: lets them join, knows the slowest, notices the dead and the lying
+ *
+ * The reading side is stack/include/model_t_ring.h, for our own containers too. Cursors: the thread whose turn it is to
+ * publish owns `head` and `floor`; each reader owns its `tail`. `replay/native` includes this file; it includes nothing
+ * of replay.
+ */
+#ifndef MODEL_T_STACK_RING_H
+#define MODEL_T_STACK_RING_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "../include/model_t_ring.h"
+
+namespace model_t {
+
+/* 64 KiB holds a few bursts of small packets; below that a burst is a handful of packets and a hop costs 70 cycles each. */
+constexpr uint64_t kMinRegionBytes = 64 * 1024;
+constexpr uint64_t kMaxRegionBytes = 1ull << 32;
+
+enum class Backing { small_pages, transparent, huge_tlb };
+
+class RingMemory {
+ public:
+  /* In this process only. Null and `error` on failure. `region_bytes` is a multiple of 64. */
+  static std::unique_ptr<RingMemory> create_private(uint64_t region_bytes, std::string* error);
+  /*
+   * /dev/shm/model-t.NAME, mode 0600, made exclusively, no link followed. A ring of that name whose producer is dead is
+   * reclaimed first; one whose producer lives, or a file that is no ring, is refused.
+   */
+  static std::unique_ptr<RingMemory> create_named(const std::string& name, uint64_t region_bytes, std::string* error);
+  /* Unmaps; a named ring also loses its name, unless somebody else took it over meanwhile. */
+  ~RingMemory();
+  RingMemory(const RingMemory&) = delete;
+  RingMemory& operator=(const RingMemory&) = delete;
+
+  model_t_ring_header* header() const { return header_; }
+  model_t_reader_slot* readers() const { return reinterpret_cast<model_t_reader_slot*>(header_ + 1); }
+  model_t_descriptor* descriptors() const { return descriptors_; }
+  uint64_t* times() const { return times_; }
+  uint8_t* region() const { return region_; }
+  uint64_t region_bytes() const { return region_bytes_; }
+  uint32_t descriptor_count() const { return descriptor_count_; }
+  uint64_t total_bytes() const { return total_bytes_; }
+  Backing backing() const { return backing_; }
+
+  void publish_state(model_t_ring_state state) { __atomic_store_n(&header_->state, static_cast<uint32_t>(state), __ATOMIC_RELEASE); }
+
+ private:
+  RingMemory() = default;
+  bool map_private(uint64_t bytes);
+  bool map_named(const std::string& name, uint64_t bytes, std::string* error);
+  void lay_out();
+
+  void* memory_ = nullptr;
+  uint64_t mapped_bytes_ = 0;
+  uint64_t total_bytes_ = 0;
+  uint64_t region_bytes_ = 0;
+  uint64_t region_offset_ = 0;
+  uint32_t descriptor_count_ = 0;
+  model_t_ring_header* header_ = nullptr;
+  model_t_descriptor* descriptors_ = nullptr;
+  uint64_t* times_ = nullptr;
+  uint8_t* region_ = nullptr;
+  Backing backing_ = Backing::small_pages;
+  std::string path_;
+  uint64_t inode_ = 0;
+};
+
+/* What the producer found out about a reader; kept after the reader has left. */
+struct ReaderReport {
+  int32_t pid = 0;
+  uint32_t policy = MODEL_T_BLOCK;
+  uint32_t state = MODEL_T_READER_FREE; /* enum model_t_reader_state */
+  uint64_t start = 0;
+  uint64_t tail = 0;
+  uint64_t delivered = 0;
+  uint64_t lost = 0;
+};
+
+class ReaderTable {
+ public:
+  /* Readers of other policies than those in `allowed` (1 << policy) are refused. */
+  ReaderTable(RingMemory& ring, uint32_t allowed) : ring_(ring), allowed_(allowed) {}
+
+  /* Lets in whoever asks; they see positions from `head` on. Cheap when nobody asked: one load. Producer's turn only. */
+  void admit(uint64_t head) {
+    if (wanted()) admit_joining(head);
+  }
+  bool wanted() const {
+    return __atomic_load_n(&ring_.header()->join_requests, __ATOMIC_ACQUIRE) != __atomic_load_n(&seen_requests_, __ATOMIC_RELAXED);
+  }
+
+  /*
+   * Lowest tail among attached readers of the policies in `mask` (1 << policy); UINT64_MAX when there are none. Reads the
+   * shared cursors; a tail that went backwards or beyond the head makes its reader faulty and is not waited for.
+   */
+  uint64_t slowest(uint32_t mask);
+
+  /* Readers whose process is gone are marked dead. Costs a /proc read per reader: call a few times a second. */
+  void evict_dead();
+
+  /* Readers that are in now; ever joined; left by death or fault. */
+  uint32_t attached() const { return attached_; }
+  uint32_t joined() const { return joined_; }
+  uint32_t failed() const { return failed_; }
+  bool any_policy(uint32_t mask) const { return (policies_ & mask) != 0; }
+
+  /* One report per reader that ever joined, refreshed from the slots. Fills at most READER_SLOTS; returns how many. */
+  uint32_t reports(ReaderReport* out);
+
+ private:
+  void admit_joining(uint64_t head);
+  void leave(uint32_t slot, uint32_t state);
+  void recount();
+
+  RingMemory& ring_;
+  const uint32_t allowed_;
+  uint32_t seen_requests_ = 0;
+  uint32_t attached_ = 0;
+  uint32_t joined_ = 0;
+  uint32_t failed_ = 0;
+  uint32_t policies_ = 0;
+  bool in_[MODEL_T_READER_SLOTS] = {};
+  ReaderReport known_[MODEL_T_READER_SLOTS] = {};
+  /* Readers that left a slot which a later reader took again. */
+  ReaderReport past_[MODEL_T_READER_SLOTS] = {};
+  uint32_t past_count_ = 0;
+};
+
+}  // namespace model_t
+
+#endif

@@ -1,0 +1,130 @@
+/* Digest of a burst, and the table of all inner loops of the stack for one ISA. Kernel file (see vector.h). */
+#include "../include/model_t_ring.h"
+#include "burst.h"
+#include "vector.h"
+
+namespace model_t::MODEL_T_ISA {
+
+void run_eth(Burst256& burst, OperationState& state);
+void run_ip4(Burst256& burst, OperationState& state);
+void run_ip6(Burst256& burst, OperationState& state);
+void run_tcp(Burst256& burst, OperationState& state);
+void run_udp(Burst256& burst, OperationState& state);
+void run_checksum_verify(Burst256& burst, OperationState& state);
+void run_count(Burst256& burst, OperationState& state);
+
+namespace {
+
+#if MODEL_T_VECTOR_BYTES
+
+constexpr uint32_t kVectorsPerLine = 64 / MODEL_T_VECTOR_BYTES;
+
+/* 64 bytes of ones, then 64 of zeros: loaded at 64 - n it keeps the first n bytes of a line. */
+alignas(64) constexpr auto kTailMask = [] {
+  struct {
+    uint8_t bytes[128];
+  } mask{};
+  for (int i = 0; i < 64; i++) mask.bytes[i] = 0xff;
+  return mask;
+}();
+
+alignas(64) constexpr uint8_t kHeadMask[64] = {
+    0,   0,   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+[[gnu::always_inline]] inline VectorU64 first_keys(uint32_t vector) {
+  VectorU64 keys;
+  for (uint32_t lane = 0; lane < kLanes64; lane++) keys[lane] = (vector * kLanes64 + lane + 1) * MODEL_T_DIGEST_GAMMA;
+  return keys;
+}
+
+[[gnu::always_inline]] inline VectorU64 absorb(VectorU64 sum, VectorU64 x, VectorU64 key) {
+  const VectorU64 y = x ^ key;
+  return sum + multiply_low_halves(y, y >> 32) + x;
+}
+
+/* Four lanes whose sum is the sum over all words of one packet. */
+[[gnu::always_inline]] inline QuadU64 packet_lanes(const uint8_t* slot, uint32_t length, uint32_t line_limit) {
+  uint32_t lines = (MODEL_T_FRAME_OFFSET + length + 63) / 64;
+  uint32_t valid = MODEL_T_FRAME_OFFSET + length - (lines - 1) * 64;
+  if (lines > line_limit) {
+    lines = line_limit;
+    valid = 64;
+  }
+  VectorU64 sums[kVectorsPerLine] = {};
+  VectorU64 keys[kVectorsPerLine];
+  VectorU64 head[kVectorsPerLine];
+#pragma GCC unroll 2
+  for (uint32_t v = 0; v < kVectorsPerLine; v++) {
+    keys[v] = first_keys(v);
+    head[v] = load<VectorU64>(kHeadMask + v * MODEL_T_VECTOR_BYTES);
+  }
+  for (uint32_t line = 1; line < lines; line++, slot += 64) {
+#pragma GCC unroll 2
+    for (uint32_t v = 0; v < kVectorsPerLine; v++) {
+      sums[v] = absorb(sums[v], load<VectorU64>(slot + v * MODEL_T_VECTOR_BYTES) & head[v], keys[v]);
+      keys[v] += 8 * MODEL_T_DIGEST_GAMMA;
+      head[v] = ~VectorU64{};
+    }
+  }
+#pragma GCC unroll 2
+  for (uint32_t v = 0; v < kVectorsPerLine; v++) {
+    const VectorU64 tail = load<VectorU64>(kTailMask.bytes + 64 - valid + v * MODEL_T_VECTOR_BYTES);
+    sums[v] = absorb(sums[v], load<VectorU64>(slot + v * MODEL_T_VECTOR_BYTES) & head[v] & tail, keys[v]);
+  }
+#if MODEL_T_VECTOR_BYTES == 64
+  return __builtin_shufflevector(sums[0], sums[0], 0, 1, 2, 3) + __builtin_shufflevector(sums[0], sums[0], 4, 5, 6, 7);
+#else
+  return sums[0] + sums[1];
+#endif
+}
+
+[[gnu::always_inline]] inline QuadU64 mix(QuadU64 h) {
+  h ^= h >> 32;
+  h = multiply_quad(h, 0xd6e8feb86659fd93ull);
+  h ^= h >> 29;
+  h = multiply_quad(h, 0xbf58476d1ce4e5b9ull);
+  return h ^ (h >> 32);
+}
+
+uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t count, uint32_t line_limit) {
+  const uint32_t limit = line_limit ? line_limit : UINT32_MAX;
+  QuadU64 total = {};
+  uint32_t i = 0;
+  for (; i + 4 <= count; i += 4) { /* four packets: add across lanes by transposing, mix them side by side */
+    const QuadU64 a = packet_lanes(frames[i] - MODEL_T_FRAME_OFFSET, lengths[i], limit);
+    const QuadU64 b = packet_lanes(frames[i + 1] - MODEL_T_FRAME_OFFSET, lengths[i + 1], limit);
+    const QuadU64 c = packet_lanes(frames[i + 2] - MODEL_T_FRAME_OFFSET, lengths[i + 2], limit);
+    const QuadU64 d = packet_lanes(frames[i + 3] - MODEL_T_FRAME_OFFSET, lengths[i + 3], limit);
+    const QuadU64 ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const QuadU64 cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    const QuadU64 sums = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    const QuadU64 sizes = {lengths[i], lengths[i + 1], lengths[i + 2], lengths[i + 3]};
+    total += mix(sums + multiply_quad(sizes, MODEL_T_DIGEST_GAMMA));
+  }
+  uint64_t sum = total[0] + total[1] + total[2] + total[3];
+  for (; i < count; i++) sum += model_t_digest_packet(frames[i], lengths[i], line_limit);
+  return sum;
+}
+
+#else
+
+uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t count, uint32_t line_limit) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) sum += model_t_digest_packet(frames[i], lengths[i], line_limit);
+  return sum;
+}
+
+#endif
+
+#define MODEL_T_STRING_OF(name) #name
+#define MODEL_T_STRING(name) MODEL_T_STRING_OF(name)
+
+}  // namespace
+
+extern const StackKernels stack_kernels;
+const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), run_eth, run_ip4, run_ip6, run_tcp, run_udp,
+                                    run_checksum_verify, run_count, digest};
+
+}  // namespace model_t::MODEL_T_ISA

@@ -1,0 +1,53 @@
+/*
+ * eth: finds the network header behind the Ethernet header and any VLAN tags (802.1Q, 802.1ad, 0x9100, 0x9200).
+ * Writes types, networks. Verdicts: ip4, ip6, arp, other, short. Kernel file; declaration in eth.ts.
+ */
+#include "../native/burst.h"
+#include "../native/packet_bytes.h"
+
+namespace model_t::MODEL_T_ISA {
+
+namespace {
+
+[[gnu::always_inline]] inline bool is_tag(uint32_t type) {
+  return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200;
+}
+
+/* Up to 8 tags, as the mutation compiler looks through; more are left alone as "other". */
+[[gnu::noinline]] uint32_t skip_tags(const uint8_t* frame, uint32_t length, uint32_t type, uint32_t* network) {
+  uint32_t at = 14;
+  for (int tags = 0; tags < 8 && is_tag(type); tags++) {
+    if (length < at + 4) return 0;
+    type = load_big16(frame + at + 2);
+    at += 4;
+  }
+  *network = at;
+  return type;
+}
+
+}  // namespace
+
+void run_eth(Burst256& burst, OperationState& state) {
+  uint64_t ip4 = 0, ip6 = 0, arp = 0, cut = 0;
+  for (uint32_t i = 0; i < burst.count; i++) {
+    const uint8_t* frame = burst.frames[i];
+    const uint32_t length = burst.lengths[i];
+    uint32_t type = load_big16(frame + 12);
+    uint32_t network = 14;
+    if (length < 14) type = 0;
+    if (is_tag(type)) [[unlikely]] type = skip_tags(frame, length, type, &network);
+    burst.types[i] = static_cast<uint16_t>(type);
+    burst.networks[i] = static_cast<uint8_t>(network);
+    ip4 += type == 0x0800;
+    ip6 += type == 0x86dd;
+    arp += type == 0x0806;
+    cut += type == 0;
+  }
+  state.verdicts[0] += ip4;
+  state.verdicts[1] += ip6;
+  state.verdicts[2] += arp;
+  state.verdicts[3] += burst.count - ip4 - ip6 - arp - cut;
+  state.verdicts[4] += cut;
+}
+
+}  // namespace model_t::MODEL_T_ISA

@@ -1,0 +1,28 @@
+/*
+ * tcp: checks TCP headers (RFC 9293 3.1): present and data offset possible.
+ * Reads protocols, transports, ends, marks; writes nothing. Verdicts: ok, malformed, other (not TCP, or a later fragment).
+ * Kernel file; declaration in tcp.ts.
+ */
+#include "../native/burst.h"
+#include "../native/packet_bytes.h"
+
+namespace model_t::MODEL_T_ISA {
+
+void run_tcp(Burst256& burst, OperationState& state) {
+  uint64_t other = 0, malformed = 0;
+  for (uint32_t i = 0; i < burst.count; i++) {
+    if (burst.protocols[i] != 6 || (burst.marks[i] & kLaterFragment)) {
+      other++;
+      continue;
+    }
+    const uint8_t* frame = burst.frames[i];
+    const uint32_t transport = burst.transports[i];
+    const uint32_t end = burst.ends[i];
+    malformed += end < transport + 20 || (frame[transport + 12] >> 4) * 4u < 20u || transport + (frame[transport + 12] >> 4) * 4u > end;
+  }
+  state.verdicts[0] += burst.count - other - malformed;
+  state.verdicts[1] += malformed;
+  state.verdicts[2] += other;
+}
+
+}  // namespace model_t::MODEL_T_ISA

@@ -1,0 +1,28 @@
+/*
+ * udp: checks UDP headers (RFC 768): present and length possible.
+ * Reads protocols, transports, ends, marks; writes nothing. Verdicts: ok, malformed, other (not UDP, or a later fragment).
+ * Kernel file; declaration in udp.ts.
+ */
+#include "../native/burst.h"
+#include "../native/packet_bytes.h"
+
+namespace model_t::MODEL_T_ISA {
+
+void run_udp(Burst256& burst, OperationState& state) {
+  uint64_t other = 0, malformed = 0;
+  for (uint32_t i = 0; i < burst.count; i++) {
+    if (burst.protocols[i] != 17 || (burst.marks[i] & kLaterFragment)) {
+      other++;
+      continue;
+    }
+    const uint8_t* frame = burst.frames[i];
+    const uint32_t transport = burst.transports[i];
+    const uint32_t end = burst.ends[i];
+    malformed += end < transport + 8 || (load_big16(frame + transport + 4) != 0 && load_big16(frame + transport + 4) < 8);
+  }
+  state.verdicts[0] += burst.count - other - malformed;
+  state.verdicts[1] += malformed;
+  state.verdicts[2] += other;
+}
+
+}  // namespace model_t::MODEL_T_ISA
