@@ -1,0 +1,185 @@
+/* See mutation.h. */
+#include "mutation.h"
+
+#include <cstring>
+
+namespace model_t {
+
+namespace {
+
+uint32_t load16(const uint8_t* at) {
+  uint16_t word;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+
+uint32_t fold(uint64_t sum) {
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint32_t>(sum);
+}
+
+/* Sum of ~word over `bytes` (even): the "- m" of RFC 1624 eqn 3. */
+uint32_t inverted_sum(const uint8_t* at, uint32_t bytes) {
+  uint32_t sum = 0;
+  for (uint32_t i = 0; i < bytes; i += 2) sum += ~load16(at + i) & 0xffff;
+  return sum;
+}
+
+uint32_t sum64(uint64_t value) {
+  return static_cast<uint32_t>((value & 0xffff) + (value >> 16 & 0xffff) + (value >> 32 & 0xffff) + (value >> 48));
+}
+
+uint64_t load_big64(const uint8_t* at) {
+  uint64_t value;
+  memcpy(&value, at, sizeof value);
+  return __builtin_bswap64(value);
+}
+
+/* Column bytes of one packet, at most: memory is checked for this much before a block of packets is compiled. */
+constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 2 * 4;
+constexpr uint64_t kMemoryBlock = 1 << 20; /* packets between two looks at the memory that is left */
+
+}  // namespace
+
+Mutation::Mutation(const MutationPlan& plan, const TraceImage& image)
+    : plan_(plan),
+      image_(image),
+      permutation4_(make_permutation(32 - plan.prefix4_length, plan.seed)),
+      permutation6_(make_permutation(plan.prefix6_length < 64 ? 64 : 128 - plan.prefix6_length, ~plan.seed)),
+      low6_(load_big64(plan.prefix6.data() + 8)),
+      high6_(load_big64(plan.prefix6.data())) {}
+
+std::unique_ptr<Mutation> Mutation::create(const MutationPlan& plan, const TraceImage& image, std::string* error) {
+  std::unique_ptr<Mutation> mutation(new Mutation(plan, image));
+  /* A complete image has all its packets; a live one may grow to its capacity. One more for before[packets]. */
+  const uint64_t packets = (image.is_complete() ? image.packets() : image.capacity_bytes() / kLine) + 1;
+  const uint64_t widths[7] = {4, 4, 4, 4, sizeof(PatchRow6), 4, 4};
+  for (int i = 0; i < 7; i++) {
+    if (!mutation->memory_[i].reserve(packets * widths[i], 0)) {
+      *error = "cannot reserve address space for the mutation of " + std::to_string(packets) + " packets";
+      return nullptr;
+    }
+  }
+  auto column = [&](int i) { return static_cast<uint32_t*>(mutation->memory_[i].start()); };
+  mutation->host4_ = column(0);
+  mutation->fixed4_ = column(1);
+  mutation->layer4_ = column(2);
+  mutation->where4_ = column(3);
+  mutation->rows6_at_ = static_cast<PatchRow6*>(mutation->memory_[4].start());
+  mutation->before4_ = column(5);
+  mutation->before6_ = column(6);
+  return mutation;
+}
+
+void Mutation::add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places) {
+  const uint8_t* network = frame + places.network;
+  uint32_t source;
+  memcpy(&source, network + 12, sizeof source);
+  const uint64_t row = rows4_++;
+  const uint32_t known = static_cast<uint32_t>(hosts4_.size());
+  const uint32_t host = hosts4_.try_emplace(source, known).first->second;
+  host4_[row] = plan_.unique == Unique::packet ? static_cast<uint32_t>(row) : host;
+  const uint32_t old = inverted_sum(network + 12, 4);
+  const uint32_t header = fold((~load16(network + 10) & 0xffff) + old);
+  fixed4_[row] = load16(network + 8) | header << 16;
+  const uint32_t byte8 = places.network + 8;
+  where4_[row] = static_cast<uint32_t>(image_.slot_offsets()[packet]) + kFrameOffset + byte8;
+  uint32_t layer4 = static_cast<uint32_t>(-static_cast<int32_t>(kFrameOffset + byte8)) << 24;
+  if (places.checksum != 0) {
+    const uint32_t captured = load16(frame + places.checksum);
+    if (captured != 0 || !places.zero_means_absent) {
+      layer4 = (places.checksum - byte8) << 24 | fold((~captured & 0xffff) + old) | kLayer4Present |
+               (places.zero_means_absent ? kLayer4Udp : 0);
+    }
+  }
+  layer4_[row] = layer4;
+}
+
+void Mutation::add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places) {
+  const uint8_t* source = frame + places.network + 8;
+  std::array<uint64_t, 2> address;
+  memcpy(address.data(), source, sizeof address);
+  const uint64_t row = rows6_++;
+  const uint32_t known = static_cast<uint32_t>(hosts6_.size());
+  const uint32_t host = hosts6_.try_emplace(address, known).first->second;
+  const uint32_t start = static_cast<uint32_t>(image_.slot_offsets()[packet]) + kFrameOffset;
+  PatchRow6& out = rows6_at_[row];
+  out = {plan_.unique == Unique::packet ? static_cast<uint32_t>(row) : host, start + places.network + 8, 0, 0};
+  if (places.checksum == 0) return;
+  const uint32_t captured = load16(frame + places.checksum);
+  if (captured == 0 && places.zero_means_absent) return;
+  out.layer4 = start + places.checksum;
+  out.checksum = fold((~captured & 0xffff) + inverted_sum(source, 16) + sum64(__builtin_bswap64(high6_))) | kLayer4Present |
+                 (places.zero_means_absent ? kLayer4Udp : 0);
+}
+
+bool Mutation::extend_to(uint64_t packets) {
+  if (!active()) return true;
+  for (; compiled_ < packets; compiled_++) {
+    if (compiled_ >= checked_to_) {
+      checked_to_ = compiled_ + kMemoryBlock;
+      const uint64_t block = packets - compiled_ < kMemoryBlock ? packets - compiled_ : kMemoryBlock;
+      if (block >= 1024 && memory_headroom() < 2 * block * kColumnBytes) return false;
+    }
+    const uint8_t* frame = image_.slots() + image_.slot_offsets()[compiled_] + kFrameOffset;
+    const HeaderPlaces places =
+        locate_headers(frame, image_.shapes()[compiled_].length, static_cast<FrameKind>(image_.kinds()[compiled_]));
+    Unchanged reason = places.reason;
+    if (places.family == Family::ip4) {
+      if (plan_.rewrite4) add4(compiled_, frame, places);
+      else reason = Unchanged::ip4_without_rule;
+    } else if (places.family == Family::ip6) {
+      if (plan_.rewrite6) add6(compiled_, frame, places);
+      else reason = Unchanged::ip6_without_rule;
+    }
+    unchanged_[static_cast<size_t>(reason)]++;
+    before4_[compiled_ + 1] = static_cast<uint32_t>(rows4_);
+    before6_[compiled_ + 1] = static_cast<uint32_t>(rows6_);
+  }
+  return true;
+}
+
+Patch4 Mutation::patch4_for(uint64_t replica) const {
+  const uint64_t number = plan_.unique == Unique::off ? 0 : replica;
+  return {{host4_, fixed4_, layer4_, where4_}, permutation4_, plan_.prefix4, static_cast<uint32_t>(number * count4()), 0, nullptr};
+}
+
+void Mutation::patch6(uint64_t replica, uint64_t begin, uint64_t end, uint32_t origin, uint8_t* target) const {
+  const uint64_t base = (plan_.unique == Unique::off ? 0 : replica) * count6();
+  const uint64_t high = __builtin_bswap64(high6_);
+  for (uint64_t i = begin; i < end; i++) {
+    const PatchRow6& row = rows6_at_[i];
+    const uint64_t low = __builtin_bswap64(low6_ | permute(permutation6_, base + row.host));
+    uint8_t* at = target + static_cast<uint32_t>(row.where - origin);
+    memcpy(at, &high, sizeof high);
+    memcpy(at + 8, &low, sizeof low);
+    if (!(row.checksum & kLayer4Present)) continue;
+    uint32_t checksum = fold((row.checksum & 0xffff) + sum64(low)) ^ 0xffff;
+    if (checksum == 0 && (row.checksum & kLayer4Udp)) checksum = 0xffff;
+    const uint16_t word = static_cast<uint16_t>(checksum);
+    memcpy(target + static_cast<uint32_t>(row.layer4 - origin), &word, sizeof word);
+  }
+}
+
+namespace {
+
+uint64_t laps_of(uint32_t bits, uint64_t count) {
+  if (count == 0) return UINT64_MAX;
+  if (bits >= 64) return UINT64_MAX / count;
+  return (1ull << bits) / count;
+}
+
+}  // namespace
+
+uint64_t Mutation::period_laps() const {
+  uint64_t period = UINT64_MAX;
+  if (plan_.rewrite4) period = laps_of(permutation4_.bits, count4());
+  if (plan_.rewrite6) {
+    const uint64_t period6 = laps_of(permutation6_.bits, count6());
+    if (period6 < period) period = period6;
+  }
+  if (plan_.unique == Unique::off && period != UINT64_MAX && period > 1) period = 1;
+  return period;
+}
+
+}  // namespace model_t

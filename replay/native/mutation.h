@@ -1,0 +1,106 @@
+/*
+ * The mutation compiler: a plan and a trace image become columns of per-packet parameters, once; engines only execute.
+ *
+ * Rows follow packet order, IPv4 and IPv6 apart; `before4[i]` rows of IPv4 stand before packet i. Replica r of row k gets
+ * the address prefix | permute(r * count + number(k)), where number() counts hosts (unique flow) or packets (unique
+ * packet) from 0 in order of appearance, and count is how many there are: no two replicas share an address until
+ * 2^bits / count of them were used. The columns live in reserved memory and never move; a live image is compiled as it
+ * grows, by the one engine thread that reads it.
+ */
+#ifndef MODEL_T_REPLAY_MUTATION_H
+#define MODEL_T_REPLAY_MUTATION_H
+
+#include <array>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "headers.h"
+#include "kernels.h"
+
+namespace model_t {
+
+enum class Unique : uint8_t { flow, packet, off };
+
+struct MutationPlan {
+  bool rewrite4 = false;
+  bool rewrite6 = false;
+  uint32_t prefix4 = 0; /* host byte order, host bits zero */
+  uint32_t prefix4_length = 0;
+  std::array<uint8_t, 16> prefix6{}; /* network byte order, host bits zero */
+  uint32_t prefix6_length = 0;
+  Unique unique = Unique::flow;
+  uint64_t seed = 0;
+};
+
+/* What it takes to give an IPv6 packet a new source. */
+struct PatchRow6 {
+  uint32_t host;
+  uint32_t where;    /* low 32 bits of the image offset of the source address */
+  uint32_t layer4;   /* of the transport checksum; meaningful if kLayer4Present */
+  uint32_t checksum; /* low half ~HC + ~m (+ the constant high half of the new address); kLayer4Present, kLayer4Udp */
+};
+
+struct Ip6Hash {
+  size_t operator()(const std::array<uint64_t, 2>& address) const {
+    uint64_t state = address[0] * 0x9e3779b97f4a7c15ull ^ address[1];
+    return next_random(state);
+  }
+};
+
+class Mutation {
+ public:
+  /* Reserves the columns. Null and `error` when the kernel refuses the address space. */
+  static std::unique_ptr<Mutation> create(const MutationPlan& plan, const TraceImage& image, std::string* error);
+
+  /* Compiles packets [compiled, packets). False when memory ran out. One thread at a time. */
+  bool extend_to(uint64_t packets);
+
+  bool active() const { return plan_.rewrite4 || plan_.rewrite6; }
+  const MutationPlan& plan() const { return plan_; }
+  uint64_t rows4_before(uint64_t packet) const { return before4_[packet]; }
+  uint64_t rows6_before(uint64_t packet) const { return before6_[packet]; }
+  /* A job for replica `replica`; the caller adds origin and target. */
+  Patch4 patch4_for(uint64_t replica) const;
+  /* Patches IPv6 rows [begin, end); `origin` and `target` as in Patch4. One body for all ISAs: 128-bit addresses. */
+  void patch6(uint64_t replica, uint64_t begin, uint64_t end, uint32_t origin, uint8_t* target) const;
+
+  /* Laps until an address is used again; UINT64_MAX when nothing is rewritten. 0: the prefix is smaller than one lap. */
+  uint64_t period_laps() const;
+  uint64_t hosts4() const { return hosts4_.size(); }
+  uint64_t hosts6() const { return hosts6_.size(); }
+  uint64_t unchanged(Unchanged reason) const { return unchanged_[static_cast<size_t>(reason)]; }
+
+ private:
+  Mutation(const MutationPlan& plan, const TraceImage& image);
+  void add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
+  void add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
+  uint64_t count4() const { return plan_.unique == Unique::packet ? rows4_ : hosts4_.size(); }
+  uint64_t count6() const { return plan_.unique == Unique::packet ? rows6_ : hosts6_.size(); }
+
+  MutationPlan plan_;
+  const TraceImage& image_;
+  Permutation permutation4_;
+  Permutation permutation6_;
+  uint64_t low6_ = 0;  /* low 64 bits of the IPv6 prefix, host order */
+  uint64_t high6_ = 0; /* high 64 bits, host order */
+  uint64_t compiled_ = 0;
+  uint64_t rows4_ = 0;
+  uint64_t rows6_ = 0;
+  uint64_t checked_to_ = 0;
+  std::unordered_map<uint32_t, uint32_t> hosts4_;
+  std::unordered_map<std::array<uint64_t, 2>, uint32_t, Ip6Hash> hosts6_;
+  uint64_t unchanged_[static_cast<size_t>(Unchanged::count)] = {};
+  ReservedMemory memory_[7];
+  uint32_t* host4_ = nullptr;
+  uint32_t* fixed4_ = nullptr;
+  uint32_t* layer4_ = nullptr;
+  uint32_t* where4_ = nullptr;
+  PatchRow6* rows6_at_ = nullptr;
+  uint32_t* before4_ = nullptr;
+  uint32_t* before6_ = nullptr;
+};
+
+}  // namespace model_t
+
+#endif

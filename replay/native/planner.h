@@ -1,0 +1,92 @@
+/*
+ * Cuts a replay into bursts and gives each its place in the ring: a deterministic walk, the same for every engine thread.
+ *
+ *   trace image  |--- burst ---|--- burst ---|-- b --| lap end
+ *   region       |--- burst ---|--- burst ---| skipped |      wraps to 0; no burst crosses the end
+ *
+ * A burst is up to 256 consecutive packets of one lap, at most a quarter of the region, so that a reader can work on one
+ * while the next are written. Where bursts are cut depends on the image and the geometry only, never on timing (a live
+ * image and dropped bursts excepted: one thread then). Pure computation; owned by one thread.
+ */
+#ifndef MODEL_T_REPLAY_PLANNER_H
+#define MODEL_T_REPLAY_PLANNER_H
+
+#include <cstdint>
+#include <vector>
+
+#include "image.h"
+
+namespace model_t {
+
+constexpr uint32_t kBurstPackets = 256;
+
+struct Burst {
+  uint64_t number;        /* of this burst, from 0 */
+  uint64_t ordinal;       /* of its first packet in the replay, from 0 */
+  uint64_t position;      /* of its first descriptor, counted from the start of the replay */
+  uint64_t lap;
+  uint64_t first;         /* packet index in the image */
+  uint32_t count;         /* 0 = a mark */
+  uint64_t region_offset; /* of its first slot */
+  uint64_t required;      /* readers must have consumed the positions below this before it may be written */
+  bool end_of_lap;
+  bool mark;
+};
+
+struct PlannerLimits {
+  uint64_t laps;    /* UINT64_MAX = no limit */
+  uint64_t packets; /* UINT64_MAX = no limit */
+};
+
+class BurstPlanner {
+ public:
+  enum class Next { burst, wait, end, too_large };
+
+  BurstPlanner(const TraceImage& image, uint64_t region_bytes, uint32_t descriptors, PlannerLimits limits);
+
+  /* Plans the next burst. `wait`: the live image has no more packets yet. `too_large`: the next
+     packet's slot exceeds half the region. After `burst` call commit() or drop(). */
+  Next next(Burst* out);
+  void commit(const Burst& burst);
+  /* The burst's packets are skipped; its place in the ring stays free. */
+  void drop(const Burst& burst);
+  /* A mark at the current position (end of stream); commit() it too. */
+  Burst mark();
+
+  uint64_t ordinal() const { return ordinal_; }
+  uint64_t position() const { return position_; }
+  uint64_t lap() const { return lap_; }
+  uint64_t index() const { return index_; }
+
+ private:
+  struct Outstanding {
+    uint64_t position_end;
+    uint64_t byte_end;
+  };
+
+  uint32_t fit(uint64_t first, uint32_t count, uint64_t bytes) const;
+  uint64_t required_for(uint64_t position_end, uint64_t byte_end);
+  void advance(const Burst& burst);
+
+  const TraceImage& image_;
+  const uint64_t region_bytes_;
+  const uint32_t descriptors_;
+  const PlannerLimits limits_;
+  uint64_t number_ = 0;
+  uint64_t ordinal_ = 0;
+  uint64_t position_ = 0;
+  uint64_t lap_ = 0;
+  uint64_t index_ = 0;
+  uint64_t bytes_ = 0;         /* region bytes handed out since the start, skips included */
+  uint64_t planned_bytes_ = 0; /* where the burst last planned ends */
+  /* Bursts that may still be unread, oldest first: a growing ring buffer of a power-of-two size. */
+  std::vector<Outstanding> outstanding_;
+  uint64_t oldest_ = 0;
+  uint64_t newest_ = 0;
+  uint64_t freed_position_ = 0;
+  uint64_t freed_bytes_ = 0;
+};
+
+}  // namespace model_t
+
+#endif

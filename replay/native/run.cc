@@ -1,0 +1,179 @@
+/* See run.h. */
+#include "run.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "reference.h"
+
+namespace model_t {
+
+namespace {
+
+/* A resident region repeats a small trace until it is this large, so that bursts stay full and readers can run behind. */
+constexpr uint64_t kMinResidentBytes = 2ull << 20;
+
+std::string with_digits(uint64_t value) { return std::to_string(value); }
+
+}  // namespace
+
+std::unique_ptr<ReplayRun> ReplayRun::create(std::shared_ptr<TraceImage> image, RunConfig config, std::string* error) {
+  std::unique_ptr<ReplayRun> run(new ReplayRun());
+  run->image_ = std::move(image);
+  run->config_ = std::move(config);
+  if (!find_replay_kernels(run->config_.isa.c_str()) || !find_stack_kernels(run->config_.isa.c_str())) {
+    *error = "this CPU or build has no '" + run->config_.isa + "' code";
+    return nullptr;
+  }
+  void* page = nullptr;
+  if (posix_memalign(&page, 4096, run->statistics_bytes()) != 0) {
+    *error = "out of memory for the statistics page";
+    return nullptr;
+  }
+  memset(page, 0, run->statistics_bytes());
+  run->statistics_.reset(static_cast<uint8_t*>(page));
+  run->mutation_ = Mutation::create(run->config_.mutation, *run->image_, error);
+  if (!run->mutation_) return nullptr;
+  if (run->image_->is_complete() && !run->mutation_->extend_to(run->image_->packets())) {
+    *error = "out of memory while compiling the mutation of " + with_digits(run->image_->packets()) + " packets";
+    return nullptr;
+  }
+  if (!run->make_ring(error)) return nullptr;
+  run->make_engine();
+  return run;
+}
+
+ReplayRun::~ReplayRun() {
+  if (engine_) abort();
+}
+
+bool ReplayRun::make_ring(std::string* error) {
+  uint64_t region = config_.region_bytes;
+  const uint64_t packets = image_->packets();
+  if (config_.resident) {
+    const uint64_t trace = image_->slot_offsets()[packets];
+    if (!image_->is_complete() || trace == 0 || trace > kMaxRegionBytes) {
+      *error = trace > kMaxRegionBytes ? "a resident trace of " + with_digits(trace) + " bytes exceeds one region of 4 GiB; use copied payload"
+                                       : "resident payload needs a trace that is loaded and not empty";
+      return false;
+    }
+    resident_copies_ = trace >= kMinResidentBytes ? 1 : (kMinResidentBytes + trace - 1) / trace;
+    region = resident_copies_ * trace;
+  }
+  uint64_t largest = 0;
+  for (uint64_t i = 0; i < packets && image_->is_complete(); i++) {
+    const uint64_t slot = image_->slot_offsets()[i + 1] - image_->slot_offsets()[i];
+    if (slot > largest) largest = slot;
+  }
+  if (region < kMinRegionBytes || region > kMaxRegionBytes || region % 64 != 0 || largest > region / 2) {
+    *error = "a ring of " + with_digits(region) + " bytes does not do: it must be a multiple of 64 between 64 KiB and 4 GiB, and twice the largest slot (" +
+             with_digits(largest) + " bytes)";
+    return false;
+  }
+  ring_ = config_.target == Target::ring ? RingMemory::create_named(config_.ring_name, region, error)
+                                         : RingMemory::create_private(region, error);
+  return ring_ != nullptr;
+}
+
+void ReplayRun::make_engine() {
+  EngineOptions options;
+  options.kernels = find_replay_kernels(config_.isa.c_str());
+  options.limits = config_.limits;
+  options.duration_ns = config_.duration_ns;
+  options.threads = config_.threads;
+  options.resident = config_.resident;
+  options.resident_copies = resident_copies_;
+  options.needs_readers = config_.target != Target::null;
+  options.wait_readers = config_.target == Target::null ? 0 : config_.target == Target::ring ? config_.wait_readers : 1;
+  for (uint32_t i = 0; i < config_.threads && i < config_.cpus.size(); i++) options.cpus.push_back(config_.cpus[i]);
+  engine_ = std::make_unique<NativeEngine>(*image_, *mutation_, *ring_, options,
+                                           reinterpret_cast<ProducerBlock*>(statistics_.get()));
+  if (config_.target != Target::stack && config_.target != Target::pcap) return;
+  ContainerOptions container;
+  container.kernels = find_stack_kernels(config_.isa.c_str());
+  container.operations = config_.operations;
+  container.policy = config_.policy;
+  container.digest_lines = config_.digest_lines;
+  if (config_.cpus.size() > config_.threads) container.cpu = config_.cpus[config_.threads];
+  if (config_.target == Target::pcap) {
+    sink_ = std::make_unique<PcapSink>(*image_, config_.file, config_.link_type);
+    container.sink = sink_.get();
+  }
+  container_ = std::make_unique<Container>(*ring_, container, statistics_.get() + sizeof(ProducerBlock));
+}
+
+bool ReplayRun::start(std::string* error) {
+  engine_->start();
+  if (container_ && !container_->start(error)) {
+    engine_->abort();
+    engine_->join();
+    return false;
+  }
+  return true;
+}
+
+void ReplayRun::abort() {
+  engine_->abort();
+  if (container_) container_->stop();
+}
+
+void ReplayRun::wait() {
+  engine_->join();
+  if (container_) {
+    container_->join();
+    result_.has_container = true;
+    result_.container = container_->outcome();
+    if (result_.container.failed) result_.error = result_.container.error;
+  }
+  result_.engine = engine_->outcome();
+  if (result_.engine.stopped == Stopped::failed) result_.error = result_.engine.error;
+  if (sink_) {
+    if (!result_.container.failed && !sink_->flush()) result_.error = sink_->error();
+    result_.times_out_of_range = sink_->times_out_of_range();
+  }
+  result_.readers.resize(MODEL_T_READER_SLOTS);
+  result_.readers.resize(engine_->reader_reports(result_.readers.data()));
+  verify();
+}
+
+void ReplayRun::verify() {
+  if (!result_.error.empty() || result_.engine.dropped != 0 || result_.engine.offered == 0) return;
+  if (container_) {
+    if (result_.container.delivered == result_.engine.offered) verify_windows();
+  } else if (result_.engine.stopped != Stopped::reader_died) {
+    verify_ring();
+  }
+}
+
+/* The first and the last packets that the container saw. */
+void ReplayRun::verify_windows() {
+  Reference reference(*image_, config_.mutation);
+  const DigestWindow& head = result_.container.head;
+  const DigestWindow& tail = result_.container.tail;
+  result_.verified_ok = reference.digest(head.begin, head.end, config_.digest_lines) == head.digest;
+  result_.verified_packets = head.end - head.begin;
+  if (tail.begin == head.begin && tail.end == head.end) return;
+  if (reference.digest(tail.begin, tail.end, config_.digest_lines) != tail.digest) result_.verified_ok = false;
+  result_.verified_packets += tail.end - tail.begin;
+}
+
+/* What still lies in the ring, byte by byte. */
+void ReplayRun::verify_ring() {
+  Reference reference(*image_, config_.mutation);
+  const uint32_t mask = ring_->descriptor_count() - 1;
+  for (uint64_t position = result_.engine.floor; position < result_.engine.head; position++) {
+    if (position == result_.engine.lap_mark) continue;
+    const uint64_t ordinal = position - (position > result_.engine.lap_mark ? 1 : 0);
+    const model_t_descriptor& descriptor = ring_->descriptors()[position & mask];
+    uint32_t length;
+    const uint8_t* frame = reference.frame(ordinal, &length);
+    if (!model_t_descriptor_fits(&descriptor, ring_->region_bytes()) || descriptor.length != length ||
+        descriptor.metadata != static_cast<uint32_t>(ordinal) || memcmp(ring_->region() + descriptor.offset, frame, length) != 0) {
+      result_.verified_ok = false;
+      return;
+    }
+    result_.verified_packets++;
+  }
+}
+
+}  // namespace model_t

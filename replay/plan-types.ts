@@ -1,0 +1,148 @@
+/**
+ * What a replay is, as plain JSON: the request a user makes, the plan it becomes, and what a run reports.
+ *
+ * A plan is frozen data: printed by `--dry-run`, stored with each result, replayable from it. Nothing here has effects;
+ * every folder may import these types through the door of `replay/`.
+ */
+export type Isa = 'scalar' | 'avx2' | 'avx512';
+export type ReaderPolicy = 'block' | 'lag' | 'drop';
+export type Unique = 'flow' | 'packet' | 'off';
+export type Payload = 'copy' | 'resident';
+/** `full` hashes every delivered byte; `headers` the first two 64-byte lines of each slot (126 frame bytes) and the length. */
+export type DigestScope = 'full' | 'headers';
+
+export type ReplayTarget =
+  | { readonly kind: 'stack' }
+  | { readonly kind: 'ring'; readonly name: string }
+  | { readonly kind: 'pcap'; readonly path: string }
+  | { readonly kind: 'null' };
+
+export interface Rewrite {
+  readonly field: 'src';
+  /** IPv4 or IPv6 prefix, canonical text such as `10.0.0.0/8`. */
+  readonly cidr: string;
+}
+
+/** What the user asked for; everything optional takes its default in `planReplay`. */
+export interface ReplayRequest {
+  readonly inputs: readonly string[];
+  readonly target?: ReplayTarget;
+  readonly isa?: Isa | 'auto';
+  readonly payload?: Payload;
+  readonly rewrites?: readonly Rewrite[];
+  readonly unique?: Unique;
+  readonly seed?: number;
+  /** Laps; 0 = until stopped. Default 1, or 0 when `durationSeconds` is given. */
+  readonly loop?: number;
+  readonly limit?: number;
+  readonly durationSeconds?: number;
+  readonly threads?: number;
+  /** CPU numbers: producers first, then the stack's container. */
+  readonly cores?: readonly number[];
+  readonly ringBytes?: number | 'auto';
+  readonly readerPolicy?: ReaderPolicy;
+  /** For `ring:` targets: how many readers to wait for before the first packet. Default 1. */
+  readonly readers?: number;
+  readonly pipeline?: string;
+  readonly digest?: DigestScope;
+}
+
+export interface ReplayPlan {
+  readonly planVersion: 1;
+  readonly inputs: readonly string[];
+  readonly target: ReplayTarget;
+  readonly engine: 'native';
+  readonly isa: Isa;
+  readonly payload: Payload;
+  readonly rewrites: readonly Rewrite[];
+  readonly unique: Unique;
+  readonly seed: number;
+  readonly loop: number;
+  readonly limit: number | null;
+  readonly durationSeconds: number | null;
+  readonly threads: number;
+  /** One CPU per producer thread, then one for the container; empty = not pinned. */
+  readonly cores: readonly number[];
+  readonly ringBytes: number;
+  /** `auto`: enlarged at the start if a frame of the trace needs it. */
+  readonly ringSizing: 'auto' | 'fixed';
+  readonly readerPolicy: ReaderPolicy;
+  readonly readers: number;
+  /** Canonical text of the pipeline; empty unless the target is `stack`. */
+  readonly pipeline: string;
+  readonly digest: DigestScope;
+}
+
+/** Read from the statistics page while a run goes on; costs the data path nothing. */
+export interface RunSnapshot {
+  readonly phase: 'waiting' | 'running' | 'draining' | 'done';
+  readonly offered: number;
+  readonly delivered: number;
+  readonly dropped: number;
+  readonly bytes: number;
+  readonly laps: number;
+  readonly seconds: number;
+  /** Packets published but not yet consumed by the slowest reader. */
+  readonly ringDistance: number;
+}
+
+export interface OperationResult {
+  readonly name: string;
+  readonly container: number;
+  readonly core: number;
+  readonly variant: string;
+  readonly packets: number;
+  readonly calls: number;
+  readonly cyclesPerPacket: number;
+  readonly verdicts: Readonly<Record<string, number>>;
+}
+
+export interface RingResult {
+  readonly name: string;
+  readonly bytes: number;
+  readonly descriptors: number;
+  readonly hugePages: string;
+  readonly readers: readonly {
+    readonly pid: number;
+    readonly policy: ReaderPolicy;
+    readonly delivered: number;
+    readonly lost: number;
+    readonly state: 'drained' | 'detached' | 'died' | 'faulty';
+  }[];
+}
+
+export interface RunOutcome {
+  readonly schema: 'model-t/run';
+  readonly schemaVersion: string;
+  readonly plan: ReplayPlan;
+  readonly machine: Readonly<Record<string, unknown>>;
+  readonly engine: { readonly name: 'native'; readonly isa: Isa; readonly threads: number };
+  readonly trace: {
+    readonly packets: number;
+    readonly bytes: number;
+    /** Packets replayed unchanged although a rewrite was asked for, by reason. */
+    readonly unchanged: Readonly<Record<string, number>>;
+    /** Laps until a rewritten source address is used again; null = nothing is rewritten. */
+    readonly periodLaps: number | null;
+  };
+  readonly totals: {
+    readonly offered: number;
+    readonly delivered: number;
+    readonly dropped: Readonly<Record<string, number>>;
+    readonly bytes: number;
+    readonly seconds: number;
+    readonly packetsPerSecond: number;
+    readonly bitsPerSecond: number;
+    readonly wireBitsPerSecond: number;
+  };
+  readonly conserved: boolean;
+  /** 16 hex digits over all delivered bytes (see `digestScope`); null where no reader of ours digests (`ring:`). */
+  readonly digest: string | null;
+  readonly digestScope: DigestScope;
+  /** What the scalar reference said about the delivered bytes: laps recomputed and compared. */
+  readonly verified: { readonly laps: number; readonly packets: number; readonly ok: boolean };
+  readonly stopped: 'end' | 'limit' | 'duration' | 'interrupted' | 'reader-died' | 'failed';
+  readonly operations: readonly OperationResult[];
+  readonly rings: readonly RingResult[];
+  readonly samples: readonly { readonly seconds: number; readonly packets: number; readonly bytes: number; readonly ringDistance: number }[];
+}
