@@ -1,0 +1,16 @@
+/** `model-t replay <capture…|->`: flags in, one replay, exit code out. */
+import type { Command } from 'commander';
+import type { Finish } from '../cli.js';
+import type { Context } from '../context.js';
+import { addReplayFlags, type ReplayFlags, replayRequest, reporting } from '../replay-options.js';
+import { replayAndReport } from '../replay-run.js';
+
+export function registerReplay(program: Command, context: Context, finish: Finish): void {
+  const command = program
+    .command('replay')
+    .description('replay captures at full speed into a stack, a ring, a file or nothing')
+    .argument('<capture...>', 'pcap or pcapng files, plain, .gz or .zst; folders; - = standard input');
+  addReplayFlags(command).action(async (inputs: string[], flags: ReplayFlags) => {
+    finish(await replayAndReport(context, replayRequest(inputs, flags, context.environment), reporting(flags)));
+  });
+}

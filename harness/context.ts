@@ -1,0 +1,30 @@
+/**
+ * What a command may touch: the doors of the other folders, the standard streams, the environment, and signals. `main.ts`
+ * hands over the real ones, tests hand over their own; commands reach for no globals.
+ */
+import type { openTrace, planReplay, startReplay } from '../replay/index.js';
+import type { Machine, native } from '../stack/index.js';
+
+export interface ReplayDoor {
+  readonly openTrace: typeof openTrace;
+  readonly planReplay: typeof planReplay;
+  readonly startReplay: typeof startReplay;
+}
+
+export interface Context {
+  readonly replay: ReplayDoor;
+  /** What of the addon commands use themselves. */
+  readonly native: Pick<typeof native, 'measureCopy' | 'cpuIsas'>;
+  describeMachine(): Machine;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Folder of the installed package, where `traces/` is. */
+  readonly packageRoot: string;
+  /** A result: the only thing that goes to standard output. */
+  print(line: string): void;
+  /** Anything else: progress, warnings, notes. */
+  note(line: string): void;
+  /** A line that the next one overwrites; null clears it. Does nothing unless standard error is a terminal. */
+  readonly status: ((line: string | null) => void) | null;
+  /** Calls back on SIGINT and SIGTERM until the returned function is called. */
+  onInterrupt(callback: () => void): () => void;
+}

@@ -1,0 +1,169 @@
+/**
+ * The flags of `model-t replay`: declared for commander, and turned into a ReplayRequest plus how to report. Pure; every
+ * refusal is a ModelTError with exit code 2 that names flag, value and remedy. What a value means together with the machine
+ * is judged by `planReplay`.
+ */
+import { type Command, Option } from 'commander';
+import type { Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
+import { labelled, parseCores, parseCount, parseDuration, parseSize, usageError } from './units.js';
+
+const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
+/** Seeds are 32 bits in the plan. */
+const LARGEST_SEED = 2 ** 32 - 1;
+/** Slots in the ring's header page. */
+const MOST_READERS = 16;
+
+/** Flags as commander hands them over. */
+export interface ReplayFlags {
+  readonly topspeed?: boolean;
+  readonly loop?: string;
+  readonly limit?: string;
+  readonly duration?: string;
+  readonly stats?: string;
+  readonly quiet?: boolean;
+  readonly write?: string;
+  readonly to?: string;
+  readonly engine: string;
+  readonly isa?: string;
+  readonly rewrite: readonly string[];
+  readonly unique?: 'flow' | 'packet' | 'off';
+  readonly payload?: 'copy' | 'resident';
+  readonly seed?: string;
+  readonly ops?: string;
+  readonly cores?: string;
+  readonly threads?: string;
+  readonly ringSize?: string;
+  readonly reader?: 'block' | 'lag' | 'drop';
+  readonly readers?: string;
+  readonly digest?: 'full' | 'headers';
+  readonly json?: string;
+  readonly dryRun?: boolean;
+}
+
+export interface Reporting {
+  readonly quiet: boolean;
+  /** Seconds between lines on standard error; null = no such lines. */
+  readonly statsSeconds: number | null;
+  /** File for the result, `-` for standard output, null for none. */
+  readonly json: string | null;
+  readonly dryRun: boolean;
+}
+
+const repeated = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export function addReplayFlags(command: Command): Command {
+  return command
+    .option('-t, --topspeed', 'as fast as the machine goes (the default)')
+    .option('-l, --loop <N>', 'laps over the trace; 0 = until stopped (default: 1, or 0 with --duration)')
+    .option('-L, --limit <N>', 'end after N packets')
+    .option('--duration <TIME>', 'end after this time: 10s, 500ms, 2m, 1h')
+    .option('--stats <TIME>', 'a line on standard error at this interval, for example 1s')
+    .option('-q, --quiet', 'no progress and no warnings')
+    .option('-w, --write <FILE>', 'short for --to pcap:FILE')
+    .option('--to <TARGET>', 'stack, ring:NAME, pcap:FILE or null (default: stack)')
+    .option('--engine <NAME>', 'auto or native', 'auto')
+    .option('--isa <NAME>', `${ISAS.join(', ')} (default: $MODEL_T_ISA, or auto)`)
+    .option('--rewrite <FIELD=VALUE>', 'rewrite a header field: src=10.0.0.0/8; repeatable', repeated, [])
+    .addOption(choice('--unique <WHAT>', 'what gets a source address of its own', ['flow', 'packet', 'off']))
+    .addOption(choice('--payload <HOW>', 'copy every byte each lap, or leave payload resident', ['copy', 'resident']))
+    .option('--seed <N>', 'what rewritten addresses are drawn from')
+    .option('--ops <PIPELINE>', "operations of the stack: 'eth | ip4 | tcp | count'")
+    .option('--cores <LIST>', 'CPUs to pin to, producers first, then the stack: 0,2-3')
+    .option('--threads <N>', 'producer threads')
+    .option('--ring-size <SIZE>', 'bytes of packets in the ring, 4MiB for example, or auto')
+    .addOption(choice('--reader <POLICY>', 'what a slow reader does to the producer', ['block', 'lag', 'drop']))
+    .option('--readers <N>', 'readers to wait for before the first packet (ring:NAME)')
+    .addOption(choice('--digest <SCOPE>', 'delivered bytes that are hashed', ['full', 'headers']))
+    .option('--json <FILE>', 'write the result as JSON; - = standard output')
+    .option('--dry-run', 'print the plan as JSON and run nothing');
+}
+
+function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+export function replayRequest(
+  inputs: readonly string[],
+  flags: ReplayFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+): ReplayRequest {
+  refuseEngine(flags.engine);
+  const target = replayTarget(flags);
+  return {
+    inputs,
+    isa: chosenIsa(flags.isa, environment.MODEL_T_ISA),
+    ...(target && { target }),
+    ...(flags.payload && { payload: flags.payload }),
+    ...(flags.rewrite.length > 0 && { rewrites: flags.rewrite.map(parseRewrite) }),
+    ...(flags.unique && { unique: flags.unique }),
+    ...given('seed', '--seed', flags.seed, (text) => parseCount(text, 0, LARGEST_SEED)),
+    ...given('loop', '--loop', flags.loop, (text) => parseCount(text, 0)),
+    ...given('limit', '--limit', flags.limit, (text) => parseCount(text, 1)),
+    ...given('durationSeconds', '--duration', flags.duration, parseDuration),
+    ...given('threads', '--threads', flags.threads, (text) => parseCount(text, 1, 1024)),
+    ...given('cores', '--cores', flags.cores, parseCores),
+    ...given('ringBytes', '--ring-size', flags.ringSize, (text) => (text.toLowerCase() === 'auto' ? 'auto' : parseSize(text))),
+    ...(flags.reader && { readerPolicy: flags.reader }),
+    ...given('readers', '--readers', flags.readers, (text) => parseCount(text, 1, MOST_READERS)),
+    ...(flags.ops !== undefined && { pipeline: flags.ops }),
+    ...(flags.digest && { digest: flags.digest }),
+  };
+}
+
+export function reporting(flags: ReplayFlags): Reporting {
+  return {
+    quiet: flags.quiet ?? false,
+    statsSeconds: null,
+    json: flags.json ?? null,
+    dryRun: flags.dryRun ?? false,
+    ...given('statsSeconds', '--stats', flags.stats, parseDuration),
+  };
+}
+
+/** `{key: parse(text)}`, or nothing when the flag was not given. */
+function given<Key extends string, Value>(
+  key: Key,
+  flag: string,
+  text: string | undefined,
+  parse: (text: string) => Value,
+): { [K in Key]: Value } | Record<never, never> {
+  return text === undefined ? {} : ({ [key]: labelled(flag, () => parse(text)) } as { [K in Key]: Value });
+}
+
+function refuseEngine(engine: string): void {
+  if (engine === 'auto' || engine === 'native') return;
+  if (engine === 'webgpu')
+    throw usageError('Engine webgpu is not built into this version', 'Use --engine auto or --engine native');
+  throw usageError(`--engine does not know "${engine}"`, 'Use --engine auto or --engine native');
+}
+
+function chosenIsa(flag: string | undefined, variable: string | undefined): Isa | 'auto' {
+  const asked = flag ?? (variable || 'auto');
+  const isa = ISAS.find((name) => name === asked);
+  if (isa) return isa;
+  throw usageError(`${flag === undefined ? 'MODEL_T_ISA' : '--isa'} does not know "${asked}"`, `Use one of ${ISAS.join(', ')}`);
+}
+
+function replayTarget(flags: ReplayFlags): ReplayTarget | null {
+  if (flags.write !== undefined && flags.to !== undefined) {
+    throw usageError('-w and --to were both given', 'Give one of them; -w FILE is short for --to pcap:FILE');
+  }
+  const text = flags.write === undefined ? flags.to : `pcap:${flags.write}`;
+  if (text === undefined) return null;
+  const [, kind, rest] = text.match(/^(stack|null|ring|pcap)(?::(.*))?$/s) ?? [];
+  if ((kind === 'stack' || kind === 'null') && rest === undefined) return { kind };
+  if (kind === 'ring' && rest) return { kind, name: rest };
+  if (kind === 'pcap' && rest === '-') {
+    throw usageError('A capture cannot be written to standard output', 'Name a file, or a FIFO made with mkfifo');
+  }
+  if (kind === 'pcap' && rest) return { kind, path: rest };
+  throw usageError(`--to does not know "${text}"`, 'Use stack, ring:NAME, pcap:FILE or null');
+}
+
+function parseRewrite(text: string): Rewrite {
+  const [, field, value] = text.match(/^([^=]*)=(.+)$/s) ?? [];
+  if (field === undefined || value === undefined)
+    throw usageError(`--rewrite "${text}" is not FIELD=VALUE`, 'Write for example src=10.0.0.0/8');
+  if (field !== 'src') throw usageError(`--rewrite cannot rewrite "${field}" in this version`, 'Use src=CIDR');
+  return { field, cidr: value };
+}

@@ -1,0 +1,147 @@
+/**
+ * One replay from request to exit code: open, plan, start, watch, report. The watching costs the data path nothing: it reads
+ * a statistics page. Called by the commands `replay` and `demo`.
+ */
+import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ReplayRequest, ReplayRun, RunOutcome, RunSnapshot, Trace } from '../replay/index.js';
+import { ModelTError } from '../stack/index.js';
+import type { Context } from './context.js';
+import { counted, oneLine, sum } from './format.js';
+import type { Reporting } from './replay-options.js';
+import { exitCodeOf, intervalLine, isSound, summaryLines, traceWarnings } from './summary.js';
+
+const PROGRESS_SECONDS = 1;
+
+export async function replayAndReport(context: Context, request: ReplayRequest, reporting: Reporting): Promise<number> {
+  const machine = context.describeMachine();
+  const plan = context.replay.planReplay(request, machine);
+  if (reporting.dryRun) {
+    context.print(JSON.stringify(plan, null, 2));
+    return 0;
+  }
+  if (reporting.json !== null && reporting.json !== '-') refuseUnwritable(reporting.json);
+  const trace = await load(context, request.inputs);
+  // A live trace may break while it is replayed: what came before is reported, then the error is.
+  let problem: unknown = null;
+  trace.loaded.catch((error: unknown) => {
+    problem = error;
+  });
+  try {
+    const run = context.replay.startReplay(trace, plan, machine);
+    const outcome = await watch(context, run, reporting);
+    report(context, outcome, trace, reporting);
+    if (problem !== null) throw problem;
+    return exitCodeOf(outcome);
+  } finally {
+    trace.close();
+  }
+}
+
+/** Files are loaded whole before the first packet; standard input is replayed while it grows. Either can be interrupted. */
+async function load(context: Context, inputs: readonly string[]): Promise<Trace> {
+  let release = (): void => {};
+  const interrupted = new Promise<never>((_, reject) => {
+    release = context.onInterrupt(() =>
+      reject(new ModelTError('INTERRUPTED', 'Interrupted while loading; nothing was replayed', 130)),
+    );
+  });
+  try {
+    const trace = await Promise.race([context.replay.openTrace(inputs), interrupted]);
+    if (!trace.live) await Promise.race([trace.loaded, interrupted]);
+    return trace;
+  } finally {
+    release();
+  }
+}
+
+/** The first signal drains, the second aborts; from then on signals have their usual effect, so that a third one kills. */
+async function watch(context: Context, run: ReplayRun, reporting: Reporting): Promise<RunOutcome> {
+  let signals = 0;
+  const release = context.onInterrupt(() => {
+    signals++;
+    if (signals === 1) {
+      context.note('model-t: stopping; what is under way is drained (again to abort)');
+      run.stop();
+    } else {
+      release();
+      run.abort();
+    }
+  });
+  const stopTelling = tell(context, run, reporting);
+  try {
+    return await run.outcome;
+  } finally {
+    stopTelling();
+    release();
+  }
+}
+
+/** Prints an interval line now and then: to standard error with --stats, over itself on a terminal otherwise. */
+function tell(context: Context, run: ReplayRun, reporting: Reporting): () => void {
+  const line = reporting.statsSeconds !== null ? context.note : context.status;
+  if (reporting.quiet || line === null) return () => {};
+  let before: RunSnapshot = run.snapshot();
+  const timer = setInterval(
+    () => {
+      const now = run.snapshot();
+      line(now.phase === 'waiting' ? 'waiting for readers' : intervalLine(now.phase, now, before));
+      before = now;
+    },
+    1000 * (reporting.statsSeconds ?? PROGRESS_SECONDS),
+  );
+  return () => {
+    clearInterval(timer);
+    if (reporting.statsSeconds === null) context.status?.(null);
+  };
+}
+
+function report(context: Context, outcome: RunOutcome, trace: Trace, reporting: Reporting): void {
+  const info = trace.info();
+  if (!reporting.quiet) for (const warning of traceWarnings(info)) context.note(`model-t: warning: ${warning}`);
+  if (reporting.json === '-') context.print(JSON.stringify(outcome, null, 2));
+  else for (const line of summaryLines(outcome, info)) context.print(line);
+  if (reporting.json !== null && reporting.json !== '-') writeWhole(reporting.json, `${JSON.stringify(outcome, null, 2)}\n`);
+  if (!isSound(outcome)) context.note(`model-t: ${lossText(outcome)}`);
+}
+
+/** The one line that says why the exit code is 4. */
+function lossText(outcome: RunOutcome): string {
+  const { offered, delivered, dropped } = outcome.totals;
+  if (outcome.stopped === 'reader-died')
+    return 'A reader died or broke the ring; what it had not consumed is lost. Start both again';
+  if (!outcome.conserved) {
+    const missing = offered - delivered - sum(dropped);
+    return `${counted(missing, 'packet')} offered but neither delivered nor counted as dropped. Do not use figures of this run`;
+  }
+  if (!outcome.verified.ok)
+    return 'Delivered bytes differ from what the scalar reference computes. Do not use this run; try --isa scalar';
+  return 'The run failed before its end. Do not use figures of this run';
+}
+
+/** Told before a long run rather than after it. */
+function refuseUnwritable(path: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** A result file is there whole or not at all. */
+function writeWhole(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, error: unknown): ModelTError {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  const remedy = 'Check that its folder exists and is writable';
+  return new ModelTError('OUTPUT_UNWRITABLE', `${oneLine(path)} cannot be written: ${code}`, 2, remedy);
+}

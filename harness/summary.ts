@@ -1,0 +1,134 @@
+/**
+ * What a finished replay says about itself, as lines. Pure. The first two lines are greppable as tcpreplay's are. A run that
+ * is not conserved or whose bytes were not verified gets no rate (DESIGN 4.2): a wrong fast answer must not win.
+ */
+import type { ReplayPlan, RunOutcome, TraceInfo } from '../replay/index.js';
+import { counted, decimal, grouped, oneLine, rates, reasons, sum, WIRE_OVERHEAD_BYTES } from './format.js';
+
+export type FinishedExitCode = 0 | 4 | 130;
+
+/** Whether every packet is accounted for and every checked byte was right. */
+export function isSound(outcome: RunOutcome): boolean {
+  return outcome.conserved && outcome.verified.ok && outcome.stopped !== 'failed' && outcome.stopped !== 'reader-died';
+}
+
+export function exitCodeOf(outcome: RunOutcome): FinishedExitCode {
+  if (!isSound(outcome)) return 4;
+  return outcome.stopped === 'interrupted' ? 130 : 0;
+}
+
+export function summaryLines(outcome: RunOutcome, trace: TraceInfo): string[] {
+  return [
+    ...rateLines(outcome),
+    ...accountLines(outcome),
+    ...mutationLines(outcome),
+    ...operationLines(outcome),
+    ...readerLines(outcome),
+    ...traceLines(trace),
+  ];
+}
+
+function rateLines(outcome: RunOutcome): string[] {
+  const { delivered, bytes, seconds, packetsPerSecond, bitsPerSecond, wireBitsPerSecond } = outcome.totals;
+  const actual = `Actual: ${delivered} packets (${bytes} bytes) sent in ${seconds.toFixed(3)} seconds`;
+  if (!isSound(outcome)) return [actual, 'Rated: nothing, because packets were lost or wrong'];
+  if (!(seconds > 0) || delivered === 0) return [actual, 'Rated: nothing, because nothing was timed'];
+  const rated = `Rated: ${(bitsPerSecond / 8).toFixed(1)} Bps, ${(bitsPerSecond / 1e6).toFixed(2)} Mbps, ${packetsPerSecond.toFixed(2)} pps`;
+  return [
+    actual,
+    `${rated} (L2: captured bytes${residentNote(outcome.plan)})`,
+    `Wire: ${(wireBitsPerSecond / 1e6).toFixed(2)} Mbps (L1: captured + ${WIRE_OVERHEAD_BYTES} B per packet)`,
+    `That is ${decimal(packetsPerSecond, 'pps')}, ${decimal(bitsPerSecond, 'bit/s')} L2, ${decimal(wireBitsPerSecond, 'bit/s')} wire`,
+  ];
+}
+
+function residentNote(plan: ReplayPlan): string {
+  return plan.payload === 'resident' ? '; resident: headers rewritten, payload left in place: not bytes moved' : '';
+}
+
+function accountLines(outcome: RunOutcome): string[] {
+  const { offered, delivered, dropped } = outcome.totals;
+  const drops = sum(dropped);
+  const verified = outcome.verified;
+  const checked = `${counted(verified.laps, 'lap')}, ${counted(verified.packets, 'packet')} recomputed by the scalar reference`;
+  return [
+    `Delivered: ${grouped(delivered)}, dropped: ${grouped(drops)}${drops > 0 ? ` (${reasons(dropped)})` : ''}`,
+    `conserved: ${outcome.conserved ? 'yes' : 'NO'} (offered ${offered}, delivered ${delivered}, dropped ${drops})`,
+    `digest: ${outcome.digest === null ? 'none (the readers are other programs)' : `${outcome.digest} (${outcome.digestScope})`}`,
+    `verified: ${verified.ok ? 'yes' : 'NO'} (${checked})`,
+    `engine: ${outcome.engine.name} ${outcome.engine.isa}, ${counted(outcome.engine.threads, 'thread')}; ended by: ${outcome.stopped}`,
+  ];
+}
+
+function mutationLines(outcome: RunOutcome): string[] {
+  const { unchanged, periodLaps, packets } = outcome.trace;
+  if (outcome.plan.rewrites.length === 0) return [];
+  const kept = sum(unchanged);
+  const rewritten = `rewritten: ${grouped(packets - kept)} of ${counted(packets, 'packet')} per lap`;
+  return [
+    kept > 0 ? `${rewritten}; unchanged: ${reasons(unchanged)}` : rewritten,
+    ...(periodLaps === null ? [] : [`period: a source address returns after ${counted(periodLaps, 'lap')}`]),
+  ];
+}
+
+function operationLines(outcome: RunOutcome): string[] {
+  return outcome.operations.map((operation) => {
+    const verdicts = reasons(operation.verdicts);
+    const cost = isSound(outcome) ? `, ${operation.cyclesPerPacket.toFixed(1)} cycles per packet` : '';
+    return `operation ${operation.name}: ${counted(operation.packets, 'packet')}${cost}${verdicts ? ` (${verdicts})` : ''}`;
+  });
+}
+
+function readerLines(outcome: RunOutcome): string[] {
+  return outcome.rings.flatMap((ring) =>
+    ring.readers
+      .filter((reader) => reader.state !== 'drained' || reader.lost > 0)
+      .map((reader) => {
+        const lost = reader.lost > 0 ? `, lost ${grouped(reader.lost)}` : '';
+        return `reader ${reader.pid} of ring ${oneLine(ring.name)}: ${reader.state}, delivered ${grouped(reader.delivered)}${lost}`;
+      }),
+  );
+}
+
+function traceLines(trace: TraceInfo): string[] {
+  return trace.headerGiven > 0 ? [`given an Ethernet header: ${counted(trace.headerGiven, 'packet')} per lap`] : [];
+}
+
+/** What a user should know about the captures before trusting a figure. */
+export function traceWarnings(trace: TraceInfo): string[] {
+  const warnings: string[] = [];
+  for (const source of trace.sources) {
+    const name = oneLine(source.path);
+    if (source.truncated) {
+      const { offset, packet, reason } = source.truncated;
+      warnings.push(
+        `${name}: truncated at offset ${offset}, after ${counted(packet, 'packet')}: ${oneLine(reason)}; what is whole is replayed`,
+      );
+    }
+    if (sum(source.skipped) > 0) warnings.push(`${name}: packets not replayed: ${reasons(source.skipped)}`);
+  }
+  if (trace.snaplenTruncated > 0) {
+    warnings.push(`${counted(trace.snaplenTruncated, 'packet')} captured in part only (snaplen); replayed as captured`);
+  }
+  if (trace.backwardTimestamps > 0)
+    warnings.push(`${counted(trace.backwardTimestamps, 'timestamp')} earlier than the one before`);
+  return warnings;
+}
+
+/** The line of one second while a run goes on. */
+export function intervalLine(
+  phase: string,
+  now: {
+    readonly delivered: number;
+    readonly bytes: number;
+    readonly dropped: number;
+    readonly laps: number;
+    readonly seconds: number;
+  },
+  before: { readonly delivered: number; readonly bytes: number; readonly seconds: number },
+): string {
+  const seconds = now.seconds - before.seconds;
+  const speed = seconds > 0 ? rates(now.delivered - before.delivered, now.bytes - before.bytes, seconds) : phase;
+  const drops = now.dropped > 0 ? `, ${grouped(now.dropped)} dropped` : '';
+  return `${now.seconds.toFixed(1)} s: ${counted(now.delivered, 'packet')}, lap ${grouped(now.laps)}${drops}, ${speed}`;
+}
