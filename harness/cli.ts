@@ -4,10 +4,12 @@
  *   main.ts ──► cli.ts ──► commands/replay, demo ──► replay-options ──► replay-run ──► summary
  *   (exits)                commands/trace ─────────► captures in text; generate ──► a capture file
  *                          commands/doctor ────────► what this machine offers
+ *                          bench/peers ────────────► other tools on the same capture, in turns
  *
  * A command takes a Context and reports its exit code through `finish`; nothing below main.ts touches the process.
  */
 import { Command, CommanderError } from 'commander';
+import { registerBench } from './bench/peers.js';
 import { registerDemo } from './commands/demo.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerReplay } from './commands/replay.js';
@@ -40,7 +42,7 @@ function createProgram(version: string, context: Context, finish: Finish): Comma
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print(text.trimEnd()), writeErr: () => {}, outputError: () => {} });
-  for (const register of [registerReplay, registerTrace, registerDoctor, registerDemo]) register(program, context, finish);
+  for (const register of [registerReplay, registerTrace, registerBench, registerDoctor, registerDemo]) register(program, context, finish);
   return program;
 }
 

@@ -30,7 +30,8 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
   try {
     const run = context.replay.startReplay(trace, plan, machine);
     const outcome = await watch(context, run, reporting);
-    report(context, outcome, trace, reporting);
+    // Where nothing came before the break, the error says all there is.
+    if (problem === null || outcome.totals.offered > 0) report(context, outcome, trace, reporting);
     if (problem !== null) throw problem;
     return exitCodeOf(outcome);
   } finally {
@@ -70,11 +71,16 @@ async function watch(context: Context, run: ReplayRun, reporting: Reporting): Pr
   });
   const stopTelling = tell(context, run, reporting);
   try {
-    return await run.outcome;
+    const outcome = await run.outcome;
+    if (signals < 2) return outcome;
+  } catch (error) {
+    if (signals < 2) throw error;
   } finally {
     stopTelling();
     release();
   }
+  // However it ended: the user wanted no result, and what readers did not get is no loss to report.
+  throw new ModelTError('ABORTED', 'Aborted before everything was drained; there is no result', 130);
 }
 
 /** Prints an interval line now and then: to standard error with --stats, over itself on a terminal otherwise. */

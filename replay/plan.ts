@@ -2,7 +2,7 @@
  * From what the user asked for to what will run: defaults, checks, and the machine's share. Pure, so that `--dry-run` and
  * tests see exactly what a run would do.
  */
-import { DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline } from '../stack/index.js';
+import { DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline, READER_SLOTS } from '../stack/index.js';
 import { formatPrefix, parsePrefix } from './mutation.js';
 import type { Isa, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unique } from './plan-types.js';
 
@@ -12,6 +12,8 @@ export const MIN_RING_BYTES = 64 * KIB;
 export const MAX_RING_BYTES = 2 ** 32;
 /** Engine threads that may fill one ring: three bursts of a quarter ring in the making, one being read. */
 const MAX_THREADS = 3;
+/** 30 years: far below what nanoseconds in 64 bits hold. */
+const MAX_SECONDS = 1e9;
 
 function refuse(code: string, message: string, remedy: string): never {
   throw new ModelTError(code, message, 2, remedy);
@@ -22,7 +24,11 @@ function planIsa(request: ReplayRequest, machine: Machine): Isa {
   const best = machine.isas.at(-1) ?? 'scalar';
   if (asked === 'auto') return best;
   if (machine.isas.includes(asked)) return asked;
-  return refuse('ISA_UNAVAILABLE', `This CPU (${machine.model}) does not run ${asked} code`, `Use --isa ${machine.isas.join(' or ')}`);
+  return refuse(
+    'ISA_UNAVAILABLE',
+    `This CPU (${machine.model}) does not run ${asked} code`,
+    `Use --isa ${machine.isas.join(' or ')}`,
+  );
 }
 
 function planRewrites(rewrites: readonly Rewrite[]): Rewrite[] {
@@ -73,14 +79,14 @@ function planCores(request: ReplayRequest, machine: Machine, threads: number, ta
 }
 
 /**
- * A ring that the second-level cache holds together with what else is hot: a quarter of it, within 128 KiB and 1 MiB.
- * Larger: packets leave the cache before they are read (194 against 126 Mpps between 512 KiB and 16 MiB where L2 is 2 MiB).
- * Smaller: producer and reader wait for each other.
+ * A ring that the second-level cache holds: its size, within 128 KiB and 512 KiB. Larger: packets leave the cache before
+ * they are read (194 against 126 Mpps between 512 KiB and 16 MiB where L2 is 2 MiB). Smaller: producer and reader wait for
+ * each other, and bursts of large frames, a quarter of the ring, become short.
  */
 function autoRingBytes(machine: Machine): number {
-  const second = machine.caches.find((cache) => cache.level === 2)?.bytes ?? 1024 * KIB;
+  const second = machine.caches.find((cache) => cache.level === 2)?.bytes ?? 512 * KIB;
   let bytes = 128 * KIB;
-  while (bytes * 2 <= Math.min(second / 4, 1024 * KIB)) bytes *= 2;
+  while (bytes * 2 <= Math.min(second, 512 * KIB)) bytes *= 2;
   return bytes;
 }
 
@@ -93,22 +99,46 @@ function planRing(request: ReplayRequest, machine: Machine): number {
   return asked;
 }
 
+/** Programs come here without the command line's checks: what is no number would be endless or zero to native code. */
+function refuseNumbers(plan: ReplayPlan): void {
+  const whole = (flag: string, value: number, least: number, most: number): void => {
+    if (Number.isInteger(value) && value >= least && value <= most) return;
+    refuse('NUMBER', `--${flag} ${value} is not a whole number from ${least} to ${most}`, 'Give another one');
+  };
+  whole('loop', plan.loop, 0, Number.MAX_SAFE_INTEGER);
+  whole('limit', plan.limit ?? 1, 1, Number.MAX_SAFE_INTEGER);
+  whole('seed', plan.seed, 0, 2 ** 32 - 1);
+  whole('readers', plan.readers, 1, READER_SLOTS);
+  const seconds = plan.durationSeconds ?? 1;
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+    refuse('NUMBER', `--duration ${seconds} is not a time above 0 and up to ${MAX_SECONDS} seconds`, 'Use for example 10s');
+  }
+}
+
 function refuseConflicts(plan: ReplayPlan, request: ReplayRequest): void {
   if (plan.inputs.length === 0) refuse('NO_INPUT', 'No capture was given', 'Name a file, a folder, or - for standard input');
-  if (plan.threads > MAX_THREADS) {
+  if (!Number.isInteger(plan.threads) || plan.threads < 1 || plan.threads > MAX_THREADS) {
     refuse('THREADS', `--threads ${plan.threads}: one ring is filled by at most ${MAX_THREADS} threads`, 'Use 1, 2 or 3');
   }
   if (request.pipeline !== undefined && plan.target.kind !== 'stack') {
     refuse('PIPELINE_UNUSED', `--ops has no effect with --to ${plan.target.kind}`, 'Use --to stack, or leave --ops out');
   }
   if (plan.readerPolicy === 'drop' && (plan.threads > 1 || plan.payload === 'resident')) {
-    refuse('DROP_IMPOSSIBLE', '--reader drop needs one thread and copied payload', 'Use --threads 1 --payload copy, or another policy');
+    refuse(
+      'DROP_IMPOSSIBLE',
+      '--reader drop needs one thread and copied payload',
+      'Use --threads 1 --payload copy, or another policy',
+    );
   }
   if (plan.readerPolicy !== 'block' && plan.target.kind === 'pcap') {
     refuse('POLICY_UNUSED', `--reader ${plan.readerPolicy} would lose packets of the file`, 'Leave --reader out');
   }
   if (request.readerPolicy !== undefined && (plan.target.kind === 'ring' || plan.target.kind === 'null')) {
-    refuse('POLICY_UNUSED', `--reader has no effect with --to ${plan.target.kind}`, 'Readers of a named ring choose their policy themselves');
+    refuse(
+      'POLICY_UNUSED',
+      `--reader has no effect with --to ${plan.target.kind}`,
+      'Readers of a named ring choose their policy themselves',
+    );
   }
   if (request.readers !== undefined && plan.target.kind !== 'ring') {
     refuse('READERS_UNUSED', '--readers has an effect with --to ring:NAME only', 'Leave --readers out');
@@ -144,6 +174,7 @@ export function planReplay(request: ReplayRequest, machine: Machine): ReplayPlan
     pipeline: target.kind === 'stack' ? parsePipeline(request.pipeline ?? DEFAULT_PIPELINE).text : '',
     digest: request.digest ?? 'full',
   };
+  refuseNumbers(plan);
   refuseConflicts(plan, request);
   return plan;
 }

@@ -11,16 +11,16 @@ import {
   MAX_VERDICTS,
   ModelTError,
   OPERATION_BLOCK,
-  parsePipeline,
   PRODUCER_BLOCK,
+  parsePipeline,
   type Step,
 } from '../stack/index.js';
 import type { TraceInfo } from './captures/native-trace.js';
-import { type NativeRun, type NativeRunConfig, type NativeRunResult, replayNative } from './native-run.js';
 import { parsePrefix } from './mutation.js';
-import type { OperationResult, ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
+import { type NativeRun, type NativeRunConfig, type NativeRunResult, replayNative } from './native-run.js';
 import { openPcapFile, type PcapFile } from './pcap-file.js';
-import type { Trace } from './trace.js';
+import type { OperationResult, ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
+import { nativeOf, type Trace } from './trace.js';
 
 export interface ReplayRun {
   snapshot(): RunSnapshot;
@@ -115,7 +115,12 @@ function refuseImpossible(plan: ReplayPlan, trace: Trace, info: TraceInfo): void
     throw new ModelTError('LIVE_RESIDENT', '--payload resident needs the whole capture first', 2, 'Save the stream to a file');
   }
   if (plan.threads > 1) {
-    throw new ModelTError('LIVE_THREADS', `--threads ${plan.threads} needs the whole capture first`, 2, 'Use one thread on a stream');
+    throw new ModelTError(
+      'LIVE_THREADS',
+      `--threads ${plan.threads} needs the whole capture first`,
+      2,
+      'Use one thread on a stream',
+    );
   }
 }
 
@@ -127,11 +132,13 @@ export function startReplay(trace: Trace, plan: ReplayPlan, machine: Machine): R
   const file = plan.target.kind === 'pcap' ? openPcapFile(plan.target.path, info) : null;
   let run: NativeRun;
   try {
-    run = new (replayNative().Run)(trace.native, nativeConfig(plan, steps, regionBytes(plan, trace, info), file));
+    run = new (replayNative().Run)(nativeOf(trace), nativeConfig(plan, steps, regionBytes(plan, trace, info), file));
   } catch (error) {
     file?.discard();
     throw new ModelTError('RUN_IMPOSSIBLE', error instanceof Error ? error.message : String(error), 2);
   }
+  /* A stream that breaks is not waited for: what came before it broke is the run. */
+  trace.loaded.catch(() => run.stop());
   const statistics = new Statistics(run.statistics());
   const snapshot = (): RunSnapshot => takeSnapshot(plan, statistics, trace.info());
   const samples = new Sampler(snapshot);
@@ -308,7 +315,12 @@ function finish(
         readers: result.readers.map(({ pid, policy, delivered, lost, state }) => ({ pid, policy, delivered, lost, state })),
       },
     ],
-    samples: samples.taken.map(({ seconds, delivered, bytes, ringDistance }) => ({ seconds, packets: delivered, bytes, ringDistance })),
+    samples: samples.taken.map(({ seconds, delivered, bytes, ringDistance }) => ({
+      seconds,
+      packets: delivered,
+      bytes,
+      ringDistance,
+    })),
   };
 }
 
@@ -317,5 +329,5 @@ function finish(
  * kind of pages. Captured bytes per second. Blocks for `seconds`.
  */
 export function measureTraceCopy(trace: Trace, ringBytes: number, seconds: number): number {
-  return replayNative().measureTraceCopy(trace.native, ringBytes, seconds);
+  return replayNative().measureTraceCopy(nativeOf(trace), ringBytes, seconds);
 }

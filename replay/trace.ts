@@ -15,8 +15,16 @@ export interface Trace {
   info(): TraceInfo;
   /** Frees the memory once no run uses it. */
   close(): void;
-  /** For runs: the native object. */
-  readonly native: NativeTrace;
+}
+
+/** The native object behind each trace; programs outside have no business with it. */
+const natives = new WeakMap<Trace, NativeTrace>();
+
+/** For runs: the native object of a trace that openTrace() made. */
+export function nativeOf(trace: Trace): NativeTrace {
+  const native = natives.get(trace);
+  if (native === undefined) throw new TypeError('this trace was not made by openTrace()');
+  return native;
 }
 
 /** Opens files, directories (walked in name order) and `-`. Rejects with ModelTError; a live trace resolves at once. */
@@ -25,11 +33,17 @@ export async function openTrace(inputs: readonly string[]): Promise<Trace> {
   const native = new NativeTraceConstructor();
   try {
     const loading = loadInputs(native, inputs);
+    /* A run that outlives the trace still reports on it. */
+    let atClose: TraceInfo | null = null;
     const close = (): void => {
+      atClose ??= native.info();
       loading.stop();
       native.close();
     };
-    return { inputs: [...inputs], live: loading.live, loaded: loading.loaded, info: () => native.info(), close, native };
+    const info = (): TraceInfo => atClose ?? native.info();
+    const trace = { inputs: [...inputs], live: loading.live, loaded: loading.loaded, info, close };
+    natives.set(trace, native);
+    return trace;
   } catch (error) {
     native.close();
     throw error;

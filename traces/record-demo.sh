@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Records traces/demo.pcapng: real traffic of real programs between two network namespaces.
 #
-# May touch: two namespaces it makes and removes, a temporary directory, and in this folder demo.pcapng and MANIFEST.json.
+# May touch: two namespaces it makes and removes, a temporary directory, and demo.pcapng and MANIFEST.json in this folder, or beside the file named as argument.
 # Nothing outside the two namespaces is contacted: they have one veth pair, no route and no way out.
 # Run as root: `bash traces/record-demo.sh`. Another recording differs in timing, ports and sequence numbers, not in kind.
 # Needs (Debian): iproute2 ethtool tcpdump tshark nginx-light dnsmasq-base bind9-dnsutils curl iputils-ping python3
@@ -73,9 +73,9 @@ for number, size in enumerate([300, 900, 2_000, 4_000, 8_000, 12_000, 20_000, 40
     with open(f'{folder}/page{number}.html', 'w') as page:
         page.write(f'<!doctype html><title>{title}</title><h1>{title}</h1>\n<p>{prose(size)}</p>\n')
 with open(f'{folder}/download.txt', 'w') as download:
-    download.write(prose(280_000))
+    download.write(prose(260_000))
 with open(f'{folder}/download6.txt', 'w') as download:
-    download.write(prose(120_000))
+    download.write(prose(110_000))
 PYTHON
   touch -d 2026-01-01T00:00:00Z "$work"/pages/*
   chmod -R a+rX "$work"
@@ -213,7 +213,7 @@ check() {
 first_line() { "$@" 2>&1 | head -n 1; }
 
 write_manifest() {
-  python3 - "$output" "$here/MANIFEST.json" \
+  python3 - "$output" "$(dirname "$output")/MANIFEST.json" \
     "$(first_line tcpdump --version)" "$(first_line editcap --version)" "$(nginx -v 2>&1 | sed 's/.*: //')" \
     "$(first_line dnsmasq --version)" "$(first_line curl --version | cut -d' ' -f1,2)" "$(first_line dig -v)" "$(first_line ping -V)" \
     "$(capinfos -M -c "$output" | sed -n 's/^Number of packets: *//p')" <<'PYTHON'

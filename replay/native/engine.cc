@@ -12,6 +12,17 @@ namespace {
 constexpr uint64_t kTileBytes = 8 * 1024;
 constexpr uint64_t kCheckReadersNs = 100 * 1000 * 1000;
 
+/* Rows that the widest vector kernel takes at once. */
+constexpr uint64_t kVectorRows = 16;
+
+/* End of the tile that starts at `packet`: at least one packet. */
+uint64_t tile_end(const uint64_t* offsets, uint64_t packet, uint64_t end) {
+  uint64_t next = packet + 1;
+  while (next + 8 <= end && offsets[next + 8] - offsets[packet] <= kTileBytes) next += 8;
+  while (next < end && offsets[next + 1] - offsets[packet] <= kTileBytes) next++;
+  return next;
+}
+
 template <typename T>
 void set(uint64_t* to, T value) {
   __atomic_store_n(to, static_cast<uint64_t>(value), __ATOMIC_RELAXED);
@@ -262,15 +273,25 @@ void NativeEngine::write_tiles(const Burst& burst, uint8_t* target) {
   const bool copy = !options_.resident || burst.lap < options_.resident_copies;
   Patch4 job = mutation_.patch4_for(burst.lap);
   job.origin = static_cast<uint32_t>(start);
+  job.source = image_.slots() + start;
   job.target = target;
+  const uint64_t last4 = mutation_.rows4_before(end);
+  if (copy && mutation_.lines_before(end) - mutation_.lines_before(burst.first) == burst.count) {
+    kernels.fill_lines(job, mutation_.rows4_before(burst.first), last4);
+    return;
+  }
+  uint64_t row4 = mutation_.rows4_before(burst.first);
+  uint64_t row6 = mutation_.rows6_before(burst.first);
   for (uint64_t packet = burst.first; packet < end;) {
-    uint64_t next = packet + 1;
-    while (next < end && offsets[next + 1] - offsets[packet] <= kTileBytes) next++;
+    const uint64_t next = tile_end(offsets, packet, end);
     if (copy) kernels.copy(target + (offsets[packet] - start), image_.slots() + offsets[packet], offsets[next] - offsets[packet]);
-    kernels.patch4(job, mutation_.rows4_before(packet), mutation_.rows4_before(next));
-    const uint64_t rows6 = mutation_.rows6_before(packet);
-    const uint64_t rows6_end = mutation_.rows6_before(next);
-    if (rows6 != rows6_end) mutation_.patch6(burst.lap, rows6, rows6_end, job.origin, target);
+    /* Whole vectors only: what is left over joins the next tile, the burst's last rows go one by one. */
+    const uint64_t to4 = next == end ? last4 : mutation_.rows4_before(next) - (mutation_.rows4_before(next) - row4) % kVectorRows;
+    kernels.patch4(job, row4, to4);
+    row4 = to4;
+    const uint64_t to6 = mutation_.rows6_before(next);
+    if (row6 != to6) mutation_.patch6(burst.lap, row6, to6, job.origin, target);
+    row6 = to6;
     packet = next;
   }
 }

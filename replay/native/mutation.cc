@@ -35,8 +35,16 @@ uint64_t load_big64(const uint8_t* at) {
   return __builtin_bswap64(value);
 }
 
+/* From the distance that PatchColumns4::layer4 holds; one that leads back is "no checksum to follow". */
+LineShape line_shape(uint32_t layer4) {
+  const int32_t distance = static_cast<int32_t>(layer4 << 8) >> 24;
+  if (distance == 42 - 24) return kLineChecksum42;
+  if (distance == 52 - 24) return kLineChecksum52;
+  return distance < 0 ? kLineHeader : kLineOther;
+}
+
 /* Column bytes of one packet, at most: memory is checked for this much before a block of packets is compiled. */
-constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 2 * 4;
+constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 3 * 4;
 constexpr uint64_t kMemoryBlock = 1 << 20; /* packets between two looks at the memory that is left */
 
 }  // namespace
@@ -53,8 +61,8 @@ std::unique_ptr<Mutation> Mutation::create(const MutationPlan& plan, const Trace
   std::unique_ptr<Mutation> mutation(new Mutation(plan, image));
   /* A complete image has all its packets; a live one may grow to its capacity. One more for before[packets]. */
   const uint64_t packets = (image.is_complete() ? image.packets() : image.capacity_bytes() / kLine) + 1;
-  const uint64_t widths[7] = {4, 4, 4, 4, sizeof(PatchRow6), 4, 4};
-  for (int i = 0; i < 7; i++) {
+  const uint64_t widths[8] = {4, 4, 4, 4, sizeof(PatchRow6), 4, 4, 4};
+  for (int i = 0; i < 8; i++) {
     if (!mutation->memory_[i].reserve(packets * widths[i], 0)) {
       *error = "cannot reserve address space for the mutation of " + std::to_string(packets) + " packets";
       return nullptr;
@@ -68,6 +76,7 @@ std::unique_ptr<Mutation> Mutation::create(const MutationPlan& plan, const Trace
   mutation->rows6_at_ = static_cast<PatchRow6*>(mutation->memory_[4].start());
   mutation->before4_ = column(5);
   mutation->before6_ = column(6);
+  mutation->before_lines_ = column(7);
   return mutation;
 }
 
@@ -83,16 +92,19 @@ void Mutation::add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& p
   const uint32_t header = fold((~load16(network + 10) & 0xffff) + old);
   fixed4_[row] = load16(network + 8) | header << 16;
   const uint32_t byte8 = places.network + 8;
-  where4_[row] = static_cast<uint32_t>(image_.slot_offsets()[packet]) + kFrameOffset + byte8;
-  uint32_t layer4 = static_cast<uint32_t>(-static_cast<int32_t>(kFrameOffset + byte8)) << 24;
+  const uint64_t slot = image_.slot_offsets()[packet];
+  where4_[row] = static_cast<uint32_t>(slot) + kFrameOffset + byte8;
+  uint32_t layer4 = (-(kFrameOffset + byte8) & 0xff) << 16;
   if (places.checksum != 0) {
     const uint32_t captured = load16(frame + places.checksum);
     if (captured != 0 || !places.zero_means_absent) {
-      layer4 = (places.checksum - byte8) << 24 | fold((~captured & 0xffff) + old) | kLayer4Present |
-               (places.zero_means_absent ? kLayer4Udp : 0);
+      layer4 = (places.checksum - byte8) << 16 | fold((~captured & 0xffff) + old) | (places.zero_means_absent ? kLayer4Udp : 0);
     }
   }
-  layer4_[row] = layer4;
+  const bool one_line = image_.slot_offsets()[packet + 1] - slot == kLine;
+  const LineShape shape = one_line && places.network == 14 ? line_shape(layer4) : kLineOther;
+  lines_ += shape != kLineOther;
+  layer4_[row] = layer4 | static_cast<uint32_t>(shape) << kLineShapeBit;
 }
 
 void Mutation::add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places) {
@@ -109,7 +121,7 @@ void Mutation::add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& p
   const uint32_t captured = load16(frame + places.checksum);
   if (captured == 0 && places.zero_means_absent) return;
   out.layer4 = start + places.checksum;
-  out.checksum = fold((~captured & 0xffff) + inverted_sum(source, 16) + sum64(__builtin_bswap64(high6_))) | kLayer4Present |
+  out.checksum = fold((~captured & 0xffff) + inverted_sum(source, 16) + sum64(__builtin_bswap64(high6_))) | kChecksumPresent |
                  (places.zero_means_absent ? kLayer4Udp : 0);
 }
 
@@ -135,13 +147,14 @@ bool Mutation::extend_to(uint64_t packets) {
     unchanged_[static_cast<size_t>(reason)]++;
     before4_[compiled_ + 1] = static_cast<uint32_t>(rows4_);
     before6_[compiled_ + 1] = static_cast<uint32_t>(rows6_);
+    before_lines_[compiled_ + 1] = static_cast<uint32_t>(lines_);
   }
   return true;
 }
 
 Patch4 Mutation::patch4_for(uint64_t replica) const {
   const uint64_t number = plan_.unique == Unique::off ? 0 : replica;
-  return {{host4_, fixed4_, layer4_, where4_}, permutation4_, plan_.prefix4, static_cast<uint32_t>(number * count4()), 0, nullptr};
+  return {{host4_, fixed4_, layer4_, where4_}, permutation4_, plan_.prefix4, static_cast<uint32_t>(number * count4()), 0, nullptr, nullptr};
 }
 
 void Mutation::patch6(uint64_t replica, uint64_t begin, uint64_t end, uint32_t origin, uint8_t* target) const {
@@ -153,7 +166,7 @@ void Mutation::patch6(uint64_t replica, uint64_t begin, uint64_t end, uint32_t o
     uint8_t* at = target + static_cast<uint32_t>(row.where - origin);
     memcpy(at, &high, sizeof high);
     memcpy(at + 8, &low, sizeof low);
-    if (!(row.checksum & kLayer4Present)) continue;
+    if (!(row.checksum & kChecksumPresent)) continue;
     uint32_t checksum = fold((row.checksum & 0xffff) + sum64(low)) ^ 0xffff;
     if (checksum == 0 && (row.checksum & kLayer4Udp)) checksum = 0xffff;
     const uint16_t word = static_cast<uint16_t>(checksum);

@@ -33,12 +33,14 @@ struct MutationPlan {
   uint64_t seed = 0;
 };
 
+constexpr uint32_t kChecksumPresent = 1u << 16;
+
 /* What it takes to give an IPv6 packet a new source. */
 struct PatchRow6 {
   uint32_t host;
   uint32_t where;    /* low 32 bits of the image offset of the source address */
-  uint32_t layer4;   /* of the transport checksum; meaningful if kLayer4Present */
-  uint32_t checksum; /* low half ~HC + ~m (+ the constant high half of the new address); kLayer4Present, kLayer4Udp */
+  uint32_t layer4;   /* of the transport checksum; meaningful if kChecksumPresent */
+  uint32_t checksum; /* low half ~HC + ~m (+ the constant high half of the new address); kChecksumPresent, kLayer4Udp */
 };
 
 struct Ip6Hash {
@@ -60,7 +62,9 @@ class Mutation {
   const MutationPlan& plan() const { return plan_; }
   uint64_t rows4_before(uint64_t packet) const { return before4_[packet]; }
   uint64_t rows6_before(uint64_t packet) const { return before6_[packet]; }
-  /* A job for replica `replica`; the caller adds origin and target. */
+  /* Packets before `packet` whose slot is one line of a shape that fill_lines takes. */
+  uint64_t lines_before(uint64_t packet) const { return before_lines_[packet]; }
+  /* A job for replica `replica`; the caller adds origin, source and target. */
   Patch4 patch4_for(uint64_t replica) const;
   /* Patches IPv6 rows [begin, end); `origin` and `target` as in Patch4. One body for all ISAs: 128-bit addresses. */
   void patch6(uint64_t replica, uint64_t begin, uint64_t end, uint32_t origin, uint8_t* target) const;
@@ -91,7 +95,8 @@ class Mutation {
   std::unordered_map<uint32_t, uint32_t> hosts4_;
   std::unordered_map<std::array<uint64_t, 2>, uint32_t, Ip6Hash> hosts6_;
   uint64_t unchanged_[static_cast<size_t>(Unchanged::count)] = {};
-  ReservedMemory memory_[7];
+  uint64_t lines_ = 0;
+  ReservedMemory memory_[8];
   uint32_t* host4_ = nullptr;
   uint32_t* fixed4_ = nullptr;
   uint32_t* layer4_ = nullptr;
@@ -99,6 +104,7 @@ class Mutation {
   PatchRow6* rows6_at_ = nullptr;
   uint32_t* before4_ = nullptr;
   uint32_t* before6_ = nullptr;
+  uint32_t* before_lines_ = nullptr;
 };
 
 }  // namespace model_t

@@ -47,9 +47,7 @@ struct Permutation {
 [[gnu::always_inline]] static inline constexpr uint64_t permute(const Permutation& p, uint64_t x) {
   x = (x * p.multiply_1 + p.add_1) & p.mask;
   x ^= x >> p.shift;
-  x = (x * p.multiply_2 + p.add_2) & p.mask;
-  x ^= x >> p.shift;
-  return x;
+  return (x * p.multiply_2 + p.add_2) & p.mask;
 }
 
 }  // namespace model_t

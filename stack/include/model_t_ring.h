@@ -24,6 +24,9 @@
  * reader has no room; MODEL_T_LAG the producer never waits: after model_t_ring_release() returned 1, what was just read
  * may have been overwritten meanwhile and must be thrown away (it is counted in reader.lost).
  *
+ * A packet's slot is a multiple of 64 bytes; the frame starts at its byte 2, and the bytes of the slot before and behind the
+ * frame are zero.
+ *
  * Nothing the producer wrote is trusted: geometry is checked against the size of the mapping, every descriptor against
  * the region. Errors are returned, never printed; no function aborts. Contract: DESIGN 4.3.
  */
@@ -265,7 +268,7 @@ static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy 
   reader->slot = NULL;
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS && !reader->slot; i++) {
     uint32_t state = __atomic_load_n(&slots[i].state, __ATOMIC_RELAXED);
-    if ((state == MODEL_T_READER_FREE || state == MODEL_T_READER_DETACHED) &&
+    if (state == MODEL_T_READER_FREE && /* one that was left is free once the producer has closed its account */
         __atomic_compare_exchange_n(&slots[i].state, &state, MODEL_T_READER_CLAIMED, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       reader->slot = &slots[i];
   }

@@ -54,7 +54,7 @@ struct StackKernels {
   OperationFunction udp;
   OperationFunction checksum_verify;
   OperationFunction count;
-  /* Sum of model_t_digest_packet() over the burst; frames are slots + 2, whole lines readable. */
+  /* Sum of model_t_digest_packet() over the burst; frames are slots + 2, their padding is zero as the ring's contract says. */
   uint64_t (*digest)(const uint8_t* const* frames, const uint32_t* lengths, uint32_t count, uint32_t line_limit);
 };
 

@@ -220,10 +220,10 @@ void ReaderTable::leave(uint32_t i, uint32_t state) {
   known_[i].delivered = __atomic_load_n(&slot.delivered, __ATOMIC_RELAXED);
   known_[i].lost = __atomic_load_n(&slot.lost, __ATOMIC_RELAXED);
   in_[i] = false;
-  if (state != MODEL_T_READER_DETACHED) {
-    failed_++;
-    __atomic_store_n(&slot.state, state, __ATOMIC_RELEASE);
-  }
+  if (state != MODEL_T_READER_DETACHED) failed_++;
+  /* Its account is closed now: the slot is free for the next reader. A faulty reader may still write to its own. */
+  const uint32_t after = state == MODEL_T_READER_DETACHED ? uint32_t{MODEL_T_READER_FREE} : state;
+  __atomic_store_n(&slot.state, after, __ATOMIC_RELEASE);
   recount();
 }
 

@@ -19,20 +19,6 @@ namespace {
 
 constexpr uint32_t kVectorsPerLine = 64 / MODEL_T_VECTOR_BYTES;
 
-/* 64 bytes of ones, then 64 of zeros: loaded at 64 - n it keeps the first n bytes of a line. */
-alignas(64) constexpr auto kTailMask = [] {
-  struct {
-    uint8_t bytes[128];
-  } mask{};
-  for (int i = 0; i < 64; i++) mask.bytes[i] = 0xff;
-  return mask;
-}();
-
-alignas(64) constexpr uint8_t kHeadMask[64] = {
-    0,   0,   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
-
 [[gnu::always_inline]] inline VectorU64 first_keys(uint32_t vector) {
   VectorU64 keys;
   for (uint32_t lane = 0; lane < kLanes64; lane++) keys[lane] = (vector * kLanes64 + lane + 1) * MODEL_T_DIGEST_GAMMA;
@@ -44,40 +30,44 @@ alignas(64) constexpr uint8_t kHeadMask[64] = {
   return sum + multiply_low_halves(y, y >> 32) + x;
 }
 
-/* Four lanes whose sum is the sum over all words of one packet. */
-[[gnu::always_inline]] inline QuadU64 packet_lanes(const uint8_t* slot, uint32_t length, uint32_t line_limit) {
-  uint32_t lines = (MODEL_T_FRAME_OFFSET + length + 63) / 64;
-  uint32_t valid = MODEL_T_FRAME_OFFSET + length - (lines - 1) * 64;
-  if (lines > line_limit) {
-    lines = line_limit;
-    valid = 64;
-  }
+struct Accumulator {
   VectorU64 sums[kVectorsPerLine] = {};
   VectorU64 keys[kVectorsPerLine];
-  VectorU64 head[kVectorsPerLine];
+
+  [[gnu::always_inline]] Accumulator() {
 #pragma GCC unroll 2
-  for (uint32_t v = 0; v < kVectorsPerLine; v++) {
-    keys[v] = first_keys(v);
-    head[v] = load<VectorU64>(kHeadMask + v * MODEL_T_VECTOR_BYTES);
+    for (uint32_t v = 0; v < kVectorsPerLine; v++) keys[v] = first_keys(v);
   }
-  for (uint32_t line = 1; line < lines; line++, slot += 64) {
+  [[gnu::always_inline]] void line(const uint8_t* at) {
 #pragma GCC unroll 2
-    for (uint32_t v = 0; v < kVectorsPerLine; v++) {
-      sums[v] = absorb(sums[v], load<VectorU64>(slot + v * MODEL_T_VECTOR_BYTES) & head[v], keys[v]);
-      keys[v] += 8 * MODEL_T_DIGEST_GAMMA;
-      head[v] = ~VectorU64{};
-    }
+    for (uint32_t v = 0; v < kVectorsPerLine; v++) sums[v] = absorb(sums[v], load<VectorU64>(at + v * MODEL_T_VECTOR_BYTES), keys[v]);
   }
+  [[gnu::always_inline]] void next_keys() {
 #pragma GCC unroll 2
-  for (uint32_t v = 0; v < kVectorsPerLine; v++) {
-    const VectorU64 tail = load<VectorU64>(kTailMask.bytes + 64 - valid + v * MODEL_T_VECTOR_BYTES);
-    sums[v] = absorb(sums[v], load<VectorU64>(slot + v * MODEL_T_VECTOR_BYTES) & head[v] & tail, keys[v]);
+    for (uint32_t v = 0; v < kVectorsPerLine; v++) keys[v] += 8 * MODEL_T_DIGEST_GAMMA;
   }
+  /* Four lanes whose sum is the sum over all words. */
+  [[gnu::always_inline]] QuadU64 lanes() const {
 #if MODEL_T_VECTOR_BYTES == 64
-  return __builtin_shufflevector(sums[0], sums[0], 0, 1, 2, 3) + __builtin_shufflevector(sums[0], sums[0], 4, 5, 6, 7);
+    return __builtin_shufflevector(sums[0], sums[0], 0, 1, 2, 3) + __builtin_shufflevector(sums[0], sums[0], 4, 5, 6, 7);
 #else
-  return sums[0] + sums[1];
+    return sums[0] + sums[1];
 #endif
+  }
+};
+
+[[gnu::always_inline]] inline uint32_t lines_of(uint32_t length) { return (MODEL_T_FRAME_OFFSET + length + 63) / 64; }
+
+/* Whole lines: a slot's padding is zero (model_t_ring.h). */
+[[gnu::always_inline]] inline QuadU64 packet_lanes(const uint8_t* frame, uint32_t lines) {
+  const uint8_t* at = frame - MODEL_T_FRAME_OFFSET;
+  Accumulator accumulator;
+  accumulator.line(at);
+  for (uint32_t line = 1; line < lines; line++) {
+    accumulator.next_keys();
+    accumulator.line(at + line * 64);
+  }
+  return accumulator.lanes();
 }
 
 [[gnu::always_inline]] inline QuadU64 mix(QuadU64 h) {
@@ -93,12 +83,19 @@ uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t 
   QuadU64 total = {};
   uint32_t i = 0;
   for (; i + 4 <= count; i += 4) { /* four packets: add across lanes by transposing, mix them side by side */
-    const QuadU64 a = packet_lanes(frames[i] - MODEL_T_FRAME_OFFSET, lengths[i], limit);
-    const QuadU64 b = packet_lanes(frames[i + 1] - MODEL_T_FRAME_OFFSET, lengths[i + 1], limit);
-    const QuadU64 c = packet_lanes(frames[i + 2] - MODEL_T_FRAME_OFFSET, lengths[i + 2], limit);
-    const QuadU64 d = packet_lanes(frames[i + 3] - MODEL_T_FRAME_OFFSET, lengths[i + 3], limit);
-    const QuadU64 ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
-    const QuadU64 cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    const uint32_t longest = (lengths[i] | lengths[i + 1] | lengths[i + 2] | lengths[i + 3]);
+    QuadU64 lanes[4];
+    if (longest < 64 - MODEL_T_FRAME_OFFSET) { /* one line each, and no branch about it */
+#pragma GCC unroll 4
+      for (uint32_t p = 0; p < 4; p++) lanes[p] = packet_lanes(frames[i + p], 1);
+    } else {
+      for (uint32_t p = 0; p < 4; p++) {
+        const uint32_t lines = lines_of(lengths[i + p]);
+        lanes[p] = packet_lanes(frames[i + p], lines < limit ? lines : limit);
+      }
+    }
+    const QuadU64 ab = __builtin_shufflevector(lanes[0], lanes[1], 0, 4, 2, 6) + __builtin_shufflevector(lanes[0], lanes[1], 1, 5, 3, 7);
+    const QuadU64 cd = __builtin_shufflevector(lanes[2], lanes[3], 0, 4, 2, 6) + __builtin_shufflevector(lanes[2], lanes[3], 1, 5, 3, 7);
     const QuadU64 sums = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
     const QuadU64 sizes = {lengths[i], lengths[i + 1], lengths[i + 2], lengths[i + 3]};
     total += mix(sums + multiply_quad(sizes, MODEL_T_DIGEST_GAMMA));

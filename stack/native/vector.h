@@ -33,6 +33,7 @@ constexpr uint32_t kLanes32 = MODEL_T_VECTOR_BYTES / 4;
 constexpr uint32_t kLanes64 = MODEL_T_VECTOR_BYTES / 8;
 
 typedef uint8_t VectorU8 __attribute__((vector_size(MODEL_T_VECTOR_BYTES)));
+typedef uint16_t VectorU16 __attribute__((vector_size(MODEL_T_VECTOR_BYTES)));
 typedef uint32_t VectorU32 __attribute__((vector_size(MODEL_T_VECTOR_BYTES)));
 typedef int32_t VectorI32 __attribute__((vector_size(MODEL_T_VECTOR_BYTES)));
 typedef uint64_t VectorU64 __attribute__((vector_size(MODEL_T_VECTOR_BYTES)));
@@ -86,14 +87,18 @@ template <typename Vector>
 #undef MODEL_T_SWAP4
 }
 
-/* Stores low[i] | high[i] << 32 as 64-bit word i. */
-[[gnu::always_inline]] static inline void store_pairs(uint64_t* to, VectorU32 low, VectorU32 high) {
+/* The 16-bit halves of each 32-bit lane exchanged. */
+[[gnu::always_inline]] static inline VectorU32 swap_halves(VectorU32 value) { return value << 16 | value >> 16; }
+
+/* Ones in each 16-bit half that is zero. */
+[[gnu::always_inline]] static inline VectorU32 zero_halves(VectorU32 value) { return (VectorU32)((VectorU16)value == 0); }
+
+/* Low halves of the lanes of `low`, high halves of those of `high`. */
+[[gnu::always_inline]] static inline VectorU32 join_halves(VectorU32 low, VectorU32 high) {
 #if MODEL_T_VECTOR_BYTES == 64
-  store(to, __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-  store(to + 8, __builtin_shufflevector(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+  return (VectorU32)_mm512_mask_blend_epi16(0xaaaaaaaau, (__m512i)low, (__m512i)high);
 #else
-  store(to, __builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11));
-  store(to + 4, __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15));
+  return (VectorU32)_mm256_blend_epi16((__m256i)low, (__m256i)high, 0xaa);
 #endif
 }
 

@@ -6,7 +6,7 @@ export const checksumVerify: Operation = {
   summary: 'IPv4 header, TCP, UDP, ICMP and ICMPv6 checksums; `header` looks at the IPv4 header only',
   access: 'payload',
   bytesTouched: null,
-  reads: ['frames', 'lengths', 'types', 'networks', 'transports', 'ends', 'protocols', 'marks'],
+  reads: ['frames', 'types', 'networks', 'transports', 'ends', 'protocols', 'marks'],
   writes: [],
   drops: false,
   state: 'none',

@@ -9,8 +9,9 @@
 namespace model_t::MODEL_T_ISA {
 
 void run_tcp(Burst256& burst, OperationState& state) {
-  uint64_t other = 0, malformed = 0;
-  for (uint32_t i = 0; i < burst.count; i++) {
+  uint32_t other = 0, malformed = 0;
+  if (!has_value(burst.protocols, burst.count, uint8_t{6})) other = burst.count; /* a vector pass: most bursts are all or nothing */
+  for (uint32_t i = other; i < burst.count; i++) {
     if (burst.protocols[i] != 6 || (burst.marks[i] & kLaterFragment)) {
       other++;
       continue;
