@@ -42,7 +42,8 @@ function createProgram(version: string, context: Context, finish: Finish): Comma
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print(text.trimEnd()), writeErr: () => {}, outputError: () => {} });
-  for (const register of [registerReplay, registerTrace, registerBench, registerDoctor, registerDemo]) register(program, context, finish);
+  for (const register of [registerReplay, registerTrace, registerBench, registerDoctor, registerDemo])
+    register(program, context, finish);
   return program;
 }
 

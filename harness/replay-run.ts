@@ -71,16 +71,11 @@ async function watch(context: Context, run: ReplayRun, reporting: Reporting): Pr
   });
   const stopTelling = tell(context, run, reporting);
   try {
-    const outcome = await run.outcome;
-    if (signals < 2) return outcome;
-  } catch (error) {
-    if (signals < 2) throw error;
+    return await run.outcome;
   } finally {
     stopTelling();
     release();
   }
-  // However it ended: the user wanted no result, and what readers did not get is no loss to report.
-  throw new ModelTError('ABORTED', 'Aborted before everything was drained; there is no result', 130);
 }
 
 /** Prints an interval line now and then: to standard error with --stats, over itself on a terminal otherwise. */

@@ -101,9 +101,7 @@ export function traceWarnings(trace: TraceInfo): string[] {
     const name = oneLine(source.path);
     if (source.truncated) {
       const { offset, packet, reason } = source.truncated;
-      warnings.push(
-        `${name}: truncated at offset ${offset}, after ${counted(packet, 'packet')}: ${oneLine(reason)}; what is whole is replayed`,
-      );
+      warnings.push(`${name}: truncated at offset ${offset}, in packet ${packet}: ${oneLine(reason)}; what is whole is replayed`);
     }
     if (sum(source.skipped) > 0) warnings.push(`${name}: packets not replayed: ${reasons(source.skipped)}`);
   }

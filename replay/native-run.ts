@@ -49,7 +49,12 @@ export interface NativeRunResult {
   readonly stopped: 'end' | 'duration' | 'interrupted' | 'reader-died' | 'failed';
   /** One sentence; empty = none. */
   readonly error: string;
-  readonly container: { readonly delivered: number; readonly bytes: number; readonly lost: number; readonly digest: string } | null;
+  readonly container: {
+    readonly delivered: number;
+    readonly bytes: number;
+    readonly lost: number;
+    readonly digest: string;
+  } | null;
   readonly readers: readonly NativeReader[];
   readonly verifiedPackets: number;
   readonly verifiedOk: boolean;
@@ -73,7 +78,10 @@ export interface NativeRun {
 
 interface ReplayNative {
   /** Starts at once. Throws an Error with code RUN_IMPOSSIBLE and one sentence. */
-  readonly Run: new (trace: NativeTrace, config: NativeRunConfig) => NativeRun;
+  readonly Run: new (
+    trace: NativeTrace,
+    config: NativeRunConfig,
+  ) => NativeRun;
   measureTraceCopy(trace: NativeTrace, regionBytes: number, seconds: number): number;
 }
 

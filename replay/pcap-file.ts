@@ -57,6 +57,11 @@ export function openPcapFile(path: string, info: TraceInfo): PcapFile {
     };
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new ModelTError('OUTPUT_UNWRITABLE', `${path} cannot be written: ${reason}`, 2, 'Check that its folder exists and is writable');
+    throw new ModelTError(
+      'OUTPUT_UNWRITABLE',
+      `${path} cannot be written: ${reason}`,
+      2,
+      'Check that its folder exists and is writable',
+    );
   }
 }

@@ -144,5 +144,10 @@ export interface RunOutcome {
   readonly stopped: 'end' | 'limit' | 'duration' | 'interrupted' | 'reader-died' | 'failed';
   readonly operations: readonly OperationResult[];
   readonly rings: readonly RingResult[];
-  readonly samples: readonly { readonly seconds: number; readonly packets: number; readonly bytes: number; readonly ringDistance: number }[];
+  readonly samples: readonly {
+    readonly seconds: number;
+    readonly packets: number;
+    readonly bytes: number;
+    readonly ringDistance: number;
+  }[];
 }

@@ -26,7 +26,7 @@ export interface ReplayRun {
   snapshot(): RunSnapshot;
   /** What is under way is drained; the outcome says `interrupted`. */
   stop(): void;
-  /** Ends at once; readers see an aborted stream. */
+  /** Ends at once; readers see an aborted stream, and `outcome` rejects with ModelTError ABORTED (130). */
   abort(): void;
   readonly outcome: Promise<RunOutcome>;
 }
@@ -142,9 +142,14 @@ export function startReplay(trace: Trace, plan: ReplayPlan, machine: Machine): R
   const statistics = new Statistics(run.statistics());
   const snapshot = (): RunSnapshot => takeSnapshot(plan, statistics, trace.info());
   const samples = new Sampler(snapshot);
+  let aborted = false;
   const outcome = run.wait().then(
     (result) => {
       samples.end();
+      if (aborted) {
+        file?.discard();
+        throw new ModelTError('ABORTED', 'Aborted before everything was drained; there is no result', 130);
+      }
       return finish(trace, plan, machine, steps, statistics, samples, file, result);
     },
     (error: unknown) => {
@@ -153,7 +158,12 @@ export function startReplay(trace: Trace, plan: ReplayPlan, machine: Machine): R
       throw error;
     },
   );
-  return { snapshot, stop: () => run.stop(), abort: () => run.abort(), outcome };
+  outcome.catch(() => {}); /* a caller that aborts and looks no further is not an unhandled rejection */
+  const abort = (): void => {
+    aborted = true;
+    run.abort();
+  };
+  return { snapshot, stop: () => run.stop(), abort, outcome };
 }
 
 function takeSnapshot(plan: ReplayPlan, statistics: Statistics, info: TraceInfo): RunSnapshot {

@@ -25,7 +25,8 @@ export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'binding.gyp'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new ModelTError('PACKAGE_BROKEN', 'binding.gyp is missing from the package', 3, 'Install it again');
+    if (parent === folder)
+      throw new ModelTError('PACKAGE_BROKEN', 'binding.gyp is missing from the package', 3, 'Install it again');
     folder = parent;
   }
   return folder;
@@ -45,7 +46,12 @@ export function nativeModule(): StackNative {
     return loaded;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new ModelTError('ADDON_BROKEN', `${path} cannot be loaded: ${reason}`, 3, 'Remove the folder build/ and run `npm run build`');
+    throw new ModelTError(
+      'ADDON_BROKEN',
+      `${path} cannot be loaded: ${reason}`,
+      3,
+      'Remove the folder build/ and run `npm run build`',
+    );
   }
 }
 

@@ -92,9 +92,9 @@ void NativeEngine::join() {
   }
 }
 
-uint32_t NativeEngine::reader_reports(ReaderReport* out) {
+std::vector<ReaderReport> NativeEngine::reader_reports() {
   std::lock_guard<std::mutex> lock(readers_mutex_);
-  return readers_.reports(out);
+  return readers_.reports();
 }
 
 /* Turn only: outcome_ is its owner's. */
@@ -116,7 +116,10 @@ void NativeEngine::wait_for_readers() {
     {
       std::lock_guard<std::mutex> lock(readers_mutex_);
       readers_.admit(0);
-      if (readers_.attached() >= options_.wait_readers) return;
+      if (readers_.attached() >= options_.wait_readers) {
+        readers_.evict_dead(); /* one that died while it waited is no reader: wait for another */
+        if (readers_.attached() >= options_.wait_readers) return;
+      }
     }
     usleep(500);
   }
@@ -155,8 +158,10 @@ void NativeEngine::run(uint32_t thread) {
   for (;;) {
     const BurstPlanner::Next next = worker.planner.next(&burst);
     if (next == BurstPlanner::Next::wait) {
+      const uint64_t now = now_ns();
+      if (options_.duration_ns && now - outcome_.started_ns >= options_.duration_ns) end_with(Stopped::duration);
       if (stop_.load(std::memory_order_acquire)) break;
-      check_readers(now_ns());
+      check_readers(now);
       pause();
       continue;
     }

@@ -70,7 +70,7 @@ class NativeEngine {
   bool done() const { return done_.load(std::memory_order_acquire); }
   /* After done(). */
   const EngineOutcome& outcome() const { return outcome_; }
-  uint32_t reader_reports(ReaderReport* out);
+  std::vector<ReaderReport> reader_reports();
 
  private:
   struct Worker;

@@ -131,8 +131,8 @@ void ReplayRun::wait() {
     if (!result_.container.failed && !sink_->flush()) result_.error = sink_->error();
     result_.times_out_of_range = sink_->times_out_of_range();
   }
-  result_.readers.resize(MODEL_T_READER_SLOTS);
-  result_.readers.resize(engine_->reader_reports(result_.readers.data()));
+  result_.readers = engine_->reader_reports();
+  ring_->remove_name(); /* not in the destructor alone: JavaScript may hold this object for as long as it likes */
   verify();
 }
 

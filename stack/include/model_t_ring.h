@@ -310,15 +310,15 @@ static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy 
   return 0;
 }
 
-/* Fills the pointers of a reader from a mapped, checked header. */
-static inline void model_t_reader_map(model_t_reader* reader, void* memory, uint64_t bytes) {
+/* Fills the pointers of a reader. `checked` is a copy of the mapped header: the shared one may change after the check. */
+static inline void model_t_reader_map(model_t_reader* reader, void* memory, const model_t_ring_header* checked) {
   reader->header = (model_t_ring_header*)memory;
-  reader->mapped_bytes = bytes;
-  reader->descriptors = (const model_t_descriptor*)((const uint8_t*)memory + reader->header->descriptors_offset);
-  reader->times = (const uint64_t*)((const uint8_t*)memory + reader->header->times_offset);
-  reader->region = (const uint8_t*)memory + reader->header->region_offset;
-  reader->region_bytes = reader->header->region_bytes;
-  reader->mask = reader->header->descriptor_count - 1;
+  reader->mapped_bytes = checked->total_bytes;
+  reader->descriptors = (const model_t_descriptor*)((const uint8_t*)memory + checked->descriptors_offset);
+  reader->times = (const uint64_t*)((const uint8_t*)memory + checked->times_offset);
+  reader->region = (const uint8_t*)memory + checked->region_offset;
+  reader->region_bytes = checked->region_bytes;
+  reader->mask = checked->descriptor_count - 1;
 }
 
 /* Name of the shared memory file of a ring; 0, or -1 if the name is not 1-64 of [A-Za-z0-9._-] without a leading dot. */
@@ -359,13 +359,14 @@ static inline int model_t_ring_attach(model_t_reader* reader, const char* name, 
         memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
       close(file);
       if (memory != MAP_FAILED) {
-        model_t_ring_header* header = (model_t_ring_header*)memory;
-        const uint32_t state = __atomic_load_n(&header->state, __ATOMIC_ACQUIRE);
-        wrong = state == MODEL_T_RING_CREATING ? "state: still being made" : model_t_ring_check(header, (uint64_t)status.st_size);
-        if (!wrong && state == MODEL_T_RING_OPEN && !model_t_process_alive(header->producer_pid, header->producer_pid_start))
+        const uint32_t state = __atomic_load_n(&((model_t_ring_header*)memory)->state, __ATOMIC_ACQUIRE);
+        model_t_ring_header header;
+        memcpy(&header, memory, sizeof header);
+        wrong = state == MODEL_T_RING_CREATING ? "state: still being made" : model_t_ring_check(&header, (uint64_t)status.st_size);
+        if (!wrong && state == MODEL_T_RING_OPEN && !model_t_process_alive(header.producer_pid, header.producer_pid_start))
           wrong = "producer: its process is gone";
         if (!wrong) {
-          model_t_reader_map(reader, memory, (uint64_t)status.st_size);
+          model_t_reader_map(reader, memory, &header);
           reader->owns_mapping = 1;
           if (model_t_ring_join(reader, policy, timeout_ms) == 0) return 0;
           munmap(memory, (size_t)status.st_size);
@@ -440,13 +441,16 @@ static inline int model_t_ring_available(model_t_reader* reader, uint32_t limit)
   return (int)(count < limit ? count : limit);
 }
 
+/* 1 if what a lag reader read at this position may be that of a later one. */
+static inline int model_t_ring_overwritten(const model_t_reader* reader, uint64_t position) {
+  if (reader->policy != MODEL_T_LAG) return 0;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the reads must be done before floor is looked at */
+  return __atomic_load_n(&reader->header->floor, __ATOMIC_RELAXED) > position;
+}
+
 /* Gives the packets back. 0, or 1 when a lag reader's packets were overwritten while it read them (they count as lost). */
 static inline int model_t_ring_release(model_t_reader* reader) {
-  int overwritten = 0;
-  if (reader->policy == MODEL_T_LAG) {
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the reads above must be done before floor is looked at */
-    overwritten = __atomic_load_n(&reader->header->floor, __ATOMIC_RELAXED) > reader->tail;
-  }
+  const int overwritten = model_t_ring_overwritten(reader, reader->tail);
   reader->tail += reader->pending;
   if (overwritten)
     reader->lost += reader->pending; /* the producer emits no marks but the last while a lag reader is attached */
@@ -472,7 +476,7 @@ static inline int model_t_ring_receive(model_t_reader* reader, model_t_packet* p
     const uint64_t position = (reader->tail + (uint64_t)i) & reader->mask;
     const model_t_descriptor descriptor = reader->descriptors[position];
     if (descriptor.flags & MODEL_T_MARK) {
-      if (!(descriptor.flags & MODEL_T_END_OF_STREAM)) continue;
+      if (!(descriptor.flags & MODEL_T_END_OF_STREAM) || model_t_ring_overwritten(reader, reader->tail + (uint64_t)i)) continue;
       if (count == 0) return MODEL_T_END;
       available_positions = (uint32_t)i; /* handed out alone next time */
       break;

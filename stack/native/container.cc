@@ -42,7 +42,7 @@ bool Container::start(std::string* error) {
     step.state.parameter = plan.parameter;
     steps_.push_back(step);
   }
-  model_t_reader_map(&reader_, ring_.header(), ring_.total_bytes());
+  model_t_reader_map(&reader_, ring_.header(), ring_.header());
   thread_ = std::thread([this] { run(); });
   return true;
 }
@@ -59,7 +59,8 @@ void Container::fail(const std::string& error) {
 void Container::run() {
   settle_thread("model-t stack", options_.cpu);
   if (model_t_ring_join(&reader_, options_.policy, 10000) != 0) {
-    fail(reader_.error);
+    /* A run that was stopped before its first packet has ended already: nothing was missed. */
+    if (__atomic_load_n(&ring_.header()->state, __ATOMIC_ACQUIRE) != MODEL_T_RING_ENDED) fail(reader_.error);
   } else {
     while (receive()) {
     }
@@ -118,7 +119,7 @@ uint32_t Container::intake(uint32_t limit) {
     const uint64_t at = (reader_.tail + used) & reader_.mask;
     const model_t_descriptor descriptor = reader_.descriptors[at];
     if (descriptor.flags & MODEL_T_MARK) [[unlikely]] {
-      if (!(descriptor.flags & MODEL_T_END_OF_STREAM)) continue;
+      if (!(descriptor.flags & MODEL_T_END_OF_STREAM) || model_t_ring_overwritten(&reader_, reader_.tail + used)) continue;
       end_ = true;
       break;
     }

@@ -172,11 +172,15 @@ std::unique_ptr<RingMemory> RingMemory::create_named(const std::string& name, ui
   return ring;
 }
 
+void RingMemory::remove_name() {
+  if (path_.empty()) return;
+  struct stat status;
+  if (inode_ == 0 || (lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_)) unlink(path_.c_str());
+  path_.clear();
+}
+
 RingMemory::~RingMemory() {
-  if (!path_.empty()) {
-    struct stat status;
-    if (inode_ == 0 || (lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_)) unlink(path_.c_str());
-  }
+  remove_name();
   if (memory_) munmap(memory_, mapped_bytes_);
 }
 
@@ -200,13 +204,13 @@ void ReaderTable::admit_joining(uint64_t head) {
       __atomic_store_n(&slot.state, MODEL_T_READER_FAULTY, __ATOMIC_RELEASE);
       continue;
     }
-    if (known_[i].pid != 0 && past_count_ < MODEL_T_READER_SLOTS) past_[past_count_++] = known_[i];
     slot.start = head;
     __atomic_store_n(&slot.tail, head, __ATOMIC_RELAXED); /* the reader writes it only after it is attached */
     uint32_t joining = MODEL_T_READER_JOINING;
     if (!__atomic_compare_exchange_n(&slot.state, &joining, static_cast<uint32_t>(MODEL_T_READER_ATTACHED), false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       continue; /* it gave up */
+    if (known_[i].pid != 0) past_.push_back(known_[i]);
     known_[i] = {slot.pid, policy, MODEL_T_READER_ATTACHED, head, head, 0, 0};
     in_[i] = true;
     joined_++;
@@ -251,24 +255,26 @@ uint64_t ReaderTable::slowest(uint32_t mask) {
 void ReaderTable::evict_dead() {
   slowest(0); /* those who left by themselves first */
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
-    if (!in_[i]) continue;
-    const model_t_reader_slot& slot = ring_.readers()[i];
-    if (!model_t_process_alive(slot.pid, slot.pid_start)) leave(i, MODEL_T_READER_DIED);
+    model_t_reader_slot& slot = ring_.readers()[i];
+    const uint32_t state = __atomic_load_n(&slot.state, __ATOMIC_ACQUIRE);
+    if (state == MODEL_T_READER_FREE || model_t_process_alive(slot.pid, slot.pid_start)) continue;
+    if (in_[i]) leave(i, MODEL_T_READER_DIED);
+    /* Nobody is left who could write to the slot: the next reader may have it. */
+    if (state != MODEL_T_READER_CLAIMED) __atomic_store_n(&slot.state, static_cast<uint32_t>(MODEL_T_READER_FREE), __ATOMIC_RELEASE);
   }
 }
 
-uint32_t ReaderTable::reports(ReaderReport* out) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < past_count_; i++) out[count++] = past_[i];
-  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS && count < MODEL_T_READER_SLOTS; i++) {
+std::vector<ReaderReport> ReaderTable::reports() {
+  std::vector<ReaderReport> all = past_;
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
     if (known_[i].pid == 0) continue;
     if (in_[i]) {
       known_[i].delivered = __atomic_load_n(&ring_.readers()[i].delivered, __ATOMIC_RELAXED);
       known_[i].lost = __atomic_load_n(&ring_.readers()[i].lost, __ATOMIC_RELAXED);
     }
-    out[count++] = known_[i];
+    all.push_back(known_[i]);
   }
-  return count;
+  return all;
 }
 
 }  // namespace model_t

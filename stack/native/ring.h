@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "../include/model_t_ring.h"
 
@@ -48,6 +49,9 @@ class RingMemory {
   uint32_t descriptor_count() const { return descriptor_count_; }
   uint64_t total_bytes() const { return total_bytes_; }
   Backing backing() const { return backing_; }
+
+  /* Takes a named ring's name away, unless somebody else took it over: from now on nobody new finds it. */
+  void remove_name();
 
   void publish_state(model_t_ring_state state) { __atomic_store_n(&header_->state, static_cast<uint32_t>(state), __ATOMIC_RELEASE); }
 
@@ -111,8 +115,8 @@ class ReaderTable {
   uint32_t failed() const { return failed_; }
   bool any_policy(uint32_t mask) const { return (policies_ & mask) != 0; }
 
-  /* One report per reader that ever joined, refreshed from the slots. Fills at most READER_SLOTS; returns how many. */
-  uint32_t reports(ReaderReport* out);
+  /* One report per reader that ever joined, those that left first, refreshed from the slots. */
+  std::vector<ReaderReport> reports();
 
  private:
   void admit_joining(uint64_t head);
@@ -129,8 +133,7 @@ class ReaderTable {
   bool in_[MODEL_T_READER_SLOTS] = {};
   ReaderReport known_[MODEL_T_READER_SLOTS] = {};
   /* Readers that left a slot which a later reader took again. */
-  ReaderReport past_[MODEL_T_READER_SLOTS] = {};
-  uint32_t past_count_ = 0;
+  std::vector<ReaderReport> past_;
 };
 
 }  // namespace model_t

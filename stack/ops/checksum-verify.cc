@@ -23,8 +23,8 @@ struct Sums {
 /* A sum that folds to 0xffff. */
 constexpr uint64_t kAllOnes = 0xffff;
 
-[[gnu::always_inline]] inline uint64_t header_sum(const uint8_t* header) {
-  const uint32_t words = header[0] & 15u;
+/* `words` comes from the columns: a lag reader's frame may change after ip4 checked that so many lie inside it. */
+[[gnu::always_inline]] inline uint64_t header_sum(const uint8_t* header, uint32_t words) {
   uint64_t sum = add_carry(load_little<uint64_t>(header), load_little<uint64_t>(header + 8));
   sum = add_carry(sum, load_little<uint32_t>(header + 16));
   if (words > 5) [[unlikely]] sum = add_carry(sum, sum_bytes(header + 20, words * 4 - 20));
@@ -86,7 +86,8 @@ void run_checksum_verify(Burst256& burst, OperationState& state) {
     if (ip4 || type == 0x86dd) {
       verdict = kUnverifiable;
       if (burst.protocols[i] != kNoProtocol) {
-        if (ip4) header = header_sum(burst.frames[i] + burst.networks[i]);
+        const uint32_t network = burst.networks[i];
+        if (ip4) header = header_sum(burst.frames[i] + network, (burst.transports[i] - network) / 4);
         verdict = header_only ? ip4 ? kGood : kOther : transport_sum(burst, i, !ip4, &transport);
       }
     }

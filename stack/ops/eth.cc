@@ -17,7 +17,10 @@ namespace {
 [[gnu::noinline]] uint32_t skip_tags(const uint8_t* frame, uint32_t length, uint32_t type, uint32_t* network) {
   uint32_t at = 14;
   for (int tags = 0; tags < 8 && is_tag(static_cast<uint16_t>(type)); tags++) {
-    if (length < at + 4) return 0;
+    if (length < at + 4) {
+      *network = 0;
+      return 0;
+    }
     type = load_big16(frame + at + 2);
     at += 4;
   }
@@ -36,7 +39,7 @@ void run_eth(Burst256& burst, OperationState& state) {
     const uint16_t wire = burst.types[i];
     const uint16_t type = burst.lengths[i] < 14 ? 0 : static_cast<uint16_t>(wire << 8 | wire >> 8);
     burst.types[i] = type;
-    burst.networks[i] = 14;
+    burst.networks[i] = burst.lengths[i] < 14 ? 0 : 14; /* 0: cut before it */
     tagged = static_cast<uint16_t>(tagged | is_tag(type));
   }
   for (uint32_t i = 0; tagged && i < count; i++) {
@@ -51,7 +54,7 @@ void run_eth(Burst256& burst, OperationState& state) {
     ip4 = static_cast<uint16_t>(ip4 + (type == 0x0800));
     ip6 = static_cast<uint16_t>(ip6 + (type == 0x86dd));
     arp = static_cast<uint16_t>(arp + (type == 0x0806));
-    cut = static_cast<uint16_t>(cut + (type == 0));
+    cut = static_cast<uint16_t>(cut + (burst.networks[i] == 0));
   }
   state.verdicts[0] += ip4;
   state.verdicts[1] += ip6;

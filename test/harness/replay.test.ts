@@ -169,7 +169,7 @@ describe('what is printed', () => {
     };
     const loud = await invoke(['replay', 'a'], { trace });
     expect(loud.err).toEqual([
-      'model-t: warning: a.pcap: truncated at offset 1234, after 17 packets: the file ends inside a packet; what is whole is replayed',
+      'model-t: warning: a.pcap: truncated at offset 1234, in packet 17: the file ends inside a packet; what is whole is replayed',
       'model-t: warning: 4 packets captured in part only (snaplen); replayed as captured',
       'model-t: warning: 1 timestamp earlier than the one before',
     ]);

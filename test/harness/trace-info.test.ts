@@ -29,7 +29,7 @@ describe('trace info', () => {
     const text = (await invoke(['trace', 'info', 'a.pcap'], { trace })).out.join('\n');
     expect(text).toContain('not replayed: unknown link type 147 2');
     expect(text).toContain('given an Ethernet header: 7 packets');
-    expect(text).toContain('warning: a.pcap: truncated at offset 99, after 3 packets: ends in a record');
+    expect(text).toContain('warning: a.pcap: truncated at offset 99, in packet 3: ends in a record');
     expect(text).toContain('warning: 1 packet captured in part only');
   });
 

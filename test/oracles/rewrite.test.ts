@@ -150,7 +150,7 @@ describe.skipIf(!commandLineBuilt)('a rewritten capture', () => {
   it.each([
     ['mixed sizes', []],
     ['TCP, UDP and ICMP', ['--protocols', 'udp:3,tcp:2,icmp:1']],
-    ['IPv6 and VLAN tags', ['--ipv6', '50%', '--vlan', '50%', '--protocols', 'udp:1,tcp:1,icmp:1']],
+    ['IPv6 and VLAN tags', ['--ipv6', '50%', '--vlan', '50%', '--protocols', 'udp:1,tcp:1,icmp:1', '--sizes', '100:2,590:1']],
     ['UDP without checksums', ['--udp-checksum', 'zero', '--sizes', '60:1']],
   ] as const)('of generated traffic: %s', (_, flags) => {
     const path = join(folder, 'generated.pcap');

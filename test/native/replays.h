@@ -1,0 +1,88 @@
+/*
+ * A replay for tests: engine, ring and mutation together, and readers that hold every packet to the reference.
+ */
+#ifndef MODEL_T_TEST_REPLAYS_H
+#define MODEL_T_TEST_REPLAYS_H
+
+#include <functional>
+#include <thread>
+
+#include "../../replay/native/engine.h"
+#include "../../replay/native/reference.h"
+#include "support.h"
+
+namespace model_t::test {
+
+struct ReplaySetup {
+  const TraceImage* image;
+  MutationPlan plan;
+  EngineOptions options;
+  uint64_t region_bytes = 1 << 16; /* ignored when resident */
+};
+
+/* Ring and engine of one run; ends the run when it goes out of scope. */
+class TestReplay {
+ public:
+  explicit TestReplay(ReplaySetup setup);
+
+  RingMemory& ring() { return *ring_; }
+  NativeEngine& engine() { return *engine_; }
+  const ReplaySetup& setup() const { return setup_; }
+  /* Packets published so far. */
+  uint64_t offered() const { return __atomic_load_n(&statistics_.offered, __ATOMIC_RELAXED); }
+  const EngineOutcome& join() {
+    engine_->join();
+    return engine_->outcome();
+  }
+  std::vector<ReaderReport> reports();
+
+ private:
+  ReplaySetup setup_;
+  ProducerBlock statistics_{};
+  std::unique_ptr<Mutation> mutation_;
+  std::unique_ptr<RingMemory> ring_;
+  std::unique_ptr<NativeEngine> engine_;
+};
+
+struct Following {
+  model_t_policy policy = MODEL_T_BLOCK;
+  uint32_t limit = 256;               /* packets per receive */
+  uint32_t nap_us = 0;                /* after every eighth burst */
+  uint64_t leave_after = UINT64_MAX;  /* packets */
+};
+
+struct Followed {
+  uint64_t delivered = 0;
+  uint64_t lost = 0;
+  uint64_t first = UINT64_MAX; /* sequence number of the first packet */
+  uint64_t last = 0;
+  uint64_t laps_ended = 0;     /* marks of the end of a lap on packets */
+  int end = 0;                 /* what model_t_ring_receive ended with; 0 = left by itself */
+  std::string error;
+};
+
+/*
+ * Joins the replay's ring and reads until the end. Every packet must be, byte by byte, what the reference says for its
+ * sequence number; time and lap mark must be the capture's. Without loss the numbers must be consecutive.
+ */
+Followed follow(TestReplay& replay, const Following& following);
+
+/* Maps the ring and joins it in this process; false with a failed check when refused. */
+bool join_ring(RingMemory& ring, model_t_reader* reader, model_t_policy policy);
+
+/* A thread that joins itself at the end of its scope. */
+struct Joining {
+  std::thread thread;
+  explicit Joining(std::function<void()> work) : thread(std::move(work)) {}
+  ~Joining() {
+    if (thread.joinable()) thread.join();
+  }
+  void join() { thread.join(); }
+};
+
+/* Waits until `good()` or ten seconds; returns what it was at last. */
+bool wait_until(const std::function<bool()>& good);
+
+}  // namespace model_t::test
+
+#endif
