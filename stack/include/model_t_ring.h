@@ -252,7 +252,7 @@ static inline const char* model_t_ring_check(const model_t_ring_header* header, 
 /* 1 if the descriptor's slot lies inside the region. The whole 64-byte-multiple slot is checked, not only the frame. */
 static inline int model_t_descriptor_fits(const model_t_descriptor* descriptor, uint64_t region_bytes) {
   const uint64_t end = ((uint64_t)descriptor->offset + descriptor->length + 63) & ~63ull;
-  return descriptor->region == 0 && (descriptor->offset & 63u) == MODEL_T_FRAME_OFFSET && end <= region_bytes;
+  return (descriptor->region == 0) & ((descriptor->offset & 63u) == MODEL_T_FRAME_OFFSET) & (end <= region_bytes);
 }
 
 static inline uint64_t model_t_milliseconds(void) {

@@ -90,6 +90,8 @@ class Container {
   void run();
   bool receive();
   uint32_t intake(uint32_t limit);
+  bool intake_plain(uint32_t limit);
+  uint32_t intake_checked(uint32_t limit);
   void run_operations();
   void account(uint64_t digest, uint64_t bytes);
   void roll_window();
