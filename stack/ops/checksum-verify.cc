@@ -5,71 +5,135 @@
  * Kernel file; declaration in checksum-verify.ts.
  */
 #include "../native/burst.h"
+#include "../native/ip4_columns.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {
 
 namespace {
 
-enum Verdict : uint32_t { kGood, kBad, kAbsent, kUnverifiable, kOther, kVerdicts };
+enum Verdict : uint8_t { kGood, kBad, kAbsent, kUnverifiable, kOther, kVerdicts };
 
-/* Sums of a burst, folded and judged together at the end: folding is a chain of its own, vectors do four at once. */
-struct Sums {
-  alignas(64) uint64_t header[kBurstCapacity];
-  alignas(64) uint64_t transport[kBurstCapacity];
-  alignas(64) uint8_t verdicts[kBurstCapacity]; /* what the packet is if its sums are good */
+/* What is found out about each packet of a burst, column by column. */
+struct Findings {
+  alignas(64) uint8_t header_bad[kBurstCapacity];    /* 0 or 0xff */
+  alignas(64) uint8_t checksum_zero[kBurstCapacity]; /* 0 or 0xff: a UDP checksum here would be absent */
+  alignas(64) uint8_t verdicts[kBurstCapacity];
+  alignas(64) uint64_t sums[kBurstCapacity]; /* transport sums, folded together at the end: vectors do four at once */
 };
 
-/* A sum that folds to 0xffff. */
-constexpr uint64_t kAllOnes = 0xffff;
-
 /* `words` comes from the columns: a lag reader's frame may change after ip4 checked that so many lie inside it. */
-[[gnu::always_inline]] inline uint64_t header_sum(const uint8_t* header, uint32_t words) {
+[[gnu::always_inline]] inline bool header_bad(const uint8_t* header, uint32_t words) {
   uint64_t sum = add_carry(load_little<uint64_t>(header), load_little<uint64_t>(header + 8));
   sum = add_carry(sum, load_little<uint32_t>(header + 16));
   if (words > 5) [[unlikely]] sum = add_carry(sum, sum_bytes(header + 20, words * 4 - 20));
-  return sum;
+  return fold_sum(sum) != 0xffff;
 }
 
-/*
- * Sum over pseudo-header (RFC 9293 3.1, RFC 8200 8.1), transport header and payload. kGood: `sum` must fold to 0xffff; any
- * other verdict is final.
- */
-[[gnu::always_inline]] inline Verdict transport_sum(const Burst256& burst, uint32_t i, bool ip6, uint64_t* sum) {
+/* Headers one by one: any packet, any place. */
+void find_headers(const Burst256& burst, uint32_t begin, Findings& findings) {
+  for (uint32_t i = begin; i < burst.count; i++) {
+    const uint32_t network = burst.networks[i];
+    const uint32_t transport = burst.transports[i];
+    const bool ip = burst.types[i] == 0x0800 || burst.types[i] == 0x86dd;
+    findings.header_bad[i] = findings.checksum_zero[i] = 0;
+    if (!ip || burst.protocols[i] == kNoProtocol) continue;
+    if (burst.types[i] == 0x0800 && header_bad(burst.frames[i] + network, (transport - network) / 4)) findings.header_bad[i] = 0xff;
+    if (burst.protocols[i] != 17 || burst.ends[i] < transport + 8u) continue;
+    if (load_little<uint16_t>(burst.frames[i] + transport + 6) == 0) findings.checksum_zero[i] = 0xff;
+  }
+}
+
+#if MODEL_T_VECTOR_BYTES
+
+/* True if every packet is IPv4 with a 20-byte header near enough to the front. A vector pass. */
+bool all_plain(const Burst256& burst) {
+  uint32_t unusual = 0;
+  for (uint32_t i = 0; i < burst.count; i++) {
+    unusual |= (burst.types[i] ^ 0x0800u) | (burst.transports[i] ^ (burst.networks[i] + 20u));
+    unusual |= static_cast<uint32_t>(burst.protocols[i] == kNoProtocol) | static_cast<uint32_t>(burst.networks[i] > kColumnNetwork);
+  }
+  return unusual == 0;
+}
+
+void find_all_headers(const Burst256& burst, Findings& findings) {
+  uint32_t i = 0;
+  if (all_plain(burst)) {
+    for (; i + 8 <= burst.count; i += 8) {
+      uint64_t bad, zero;
+      check_eight_headers(burst, i, &bad, &zero);
+      memcpy(findings.header_bad + i, &bad, sizeof bad);
+      memcpy(findings.checksum_zero + i, &zero, sizeof zero);
+    }
+  }
+  find_headers(burst, i, findings);
+}
+
+#else
+
+void find_all_headers(const Burst256& burst, Findings& findings) { find_headers(burst, 0, findings); }
+
+#endif
+
+/* Verdict of a packet whose transport checksum has not been added up: kGood = it must be. Columns only: a vector pass. */
+void judge_columns(const Burst256& burst, bool header_only, Findings& findings) {
+  for (uint32_t i = 0; i < burst.count; i++) {
+    const bool ip4 = burst.types[i] == 0x0800, ip6 = burst.types[i] == 0x86dd;
+    const uint32_t protocol = burst.protocols[i];
+    const bool udp = protocol == 17;
+    const bool known = udp | (protocol == 6) | (protocol == (ip4 ? 1u : 58u));
+    const bool cut = burst.ends[i] < burst.transports[i] + (protocol == 6 ? 20u : 8u);
+    Verdict verdict = udp && findings.checksum_zero[i] ? kAbsent : kGood;
+    verdict = cut ? kUnverifiable : verdict;
+    verdict = known ? verdict : kOther;
+    verdict = burst.marks[i] ? kUnverifiable : verdict;
+    verdict = header_only ? (ip4 ? kGood : kOther) : verdict;
+    verdict = protocol == kNoProtocol ? kUnverifiable : verdict;
+    findings.verdicts[i] = ip4 || ip6 ? verdict : kOther;
+  }
+}
+
+/* Sum over pseudo-header (RFC 9293 3.1, RFC 8200 8.1), transport header and payload. False: lengths that cannot be. */
+[[gnu::always_inline]] inline bool sum_transport(const Burst256& burst, uint32_t i, uint64_t* sum) {
   const uint32_t protocol = burst.protocols[i];
   const uint8_t* frame = burst.frames[i];
+  const uint32_t network = burst.networks[i];
   const uint32_t transport = burst.transports[i];
-  const uint32_t end = burst.ends[i];
-  if (burst.marks[i]) return kUnverifiable;
-  if (protocol != 6 && protocol != 17 && protocol != (ip6 ? 58u : 1u)) return kOther;
-  if (end < transport + (protocol == 6 ? 20u : 8u)) return kUnverifiable;
-  uint32_t bytes = end - transport;
+  uint32_t bytes = burst.ends[i] - transport;
   if (protocol == 17) {
-    const uint64_t header = load_little<uint64_t>(frame + transport);
-    if (header >> 48 == 0) return kAbsent;
-    const uint32_t declared = __builtin_bswap16(static_cast<uint16_t>(header >> 32));
+    const uint32_t declared = load_big16(frame + transport + 4);
     if (declared != 0) { /* 0: jumbogram or offload */
-      if (declared < 8 || declared > bytes) return kUnverifiable;
+      if (declared < 8 || declared > bytes) return false;
       bytes = declared;
     }
   }
   *sum = sum_bytes(frame + transport, bytes);
-  if (protocol == 1) return kGood;
+  if (protocol == 1) return true;
   *sum = add_carry(*sum, __builtin_bswap32(bytes) + (static_cast<uint64_t>(protocol) << 8));
-  if (ip6) *sum = add_carry(*sum, sum_bytes(frame + burst.networks[i] + 8, 32));
-  else *sum = add_carry(*sum, load_little<uint64_t>(frame + burst.networks[i] + 12));
-  return kGood;
+  if (burst.types[i] == 0x0800) *sum = add_carry(*sum, load_little<uint64_t>(frame + network + 12));
+  else *sum = add_carry(*sum, sum_bytes(frame + network + 8, 32));
+  return true;
 }
 
-void judge(Sums& sums, uint32_t count, uint64_t* verdicts) {
-  for (uint32_t i = 0; i < count; i++) {
-    const uint64_t bad = (fold_sum(sums.header[i]) ^ kAllOnes) | (fold_sum(sums.transport[i]) ^ kAllOnes);
-    sums.verdicts[i] = bad ? static_cast<uint8_t>(kBad) : sums.verdicts[i];
+void verify_transports(const Burst256& burst, Findings& findings) {
+  for (uint32_t i = 0; i < burst.count; i++) {
+    findings.sums[i] = 0xffff;
+    if (findings.verdicts[i] == kGood && !sum_transport(burst, i, &findings.sums[i])) findings.verdicts[i] = kUnverifiable;
   }
+  for (uint32_t i = 0; i < burst.count; i++) {
+    findings.verdicts[i] = fold_sum(findings.sums[i]) == 0xffff ? findings.verdicts[i] : static_cast<uint8_t>(kBad);
+  }
+}
+
+/* Adds up how often each verdict stands in the column. */
+void count_verdicts(const uint8_t* column, uint32_t count, uint64_t* verdicts) {
   for (uint32_t verdict = 0; verdict < kVerdicts; verdict++) {
-    uint32_t packets = 0;
-    for (uint32_t i = 0; i < count; i++) packets += sums.verdicts[i] == verdict;
-    verdicts[verdict] += packets;
+    for (uint32_t begin = 0; begin < count; begin += 128) { /* so that a byte can count */
+      const uint32_t end = begin + 128 < count ? begin + 128 : count;
+      uint8_t packets = 0;
+      for (uint32_t i = begin; i < end; i++) packets = static_cast<uint8_t>(packets + (column[i] == verdict));
+      verdicts[verdict] += packets;
+    }
   }
 }
 
@@ -77,25 +141,12 @@ void judge(Sums& sums, uint32_t count, uint64_t* verdicts) {
 
 void run_checksum_verify(Burst256& burst, OperationState& state) {
   const bool header_only = state.parameter == 1;
-  Sums sums;
-  for (uint32_t i = 0; i < burst.count; i++) {
-    const uint32_t type = burst.types[i];
-    const bool ip4 = type == 0x0800;
-    uint64_t header = kAllOnes, transport = kAllOnes;
-    uint32_t verdict = kOther;
-    if (ip4 || type == 0x86dd) {
-      verdict = kUnverifiable;
-      if (burst.protocols[i] != kNoProtocol) {
-        const uint32_t network = burst.networks[i];
-        if (ip4) header = header_sum(burst.frames[i] + network, (burst.transports[i] - network) / 4);
-        verdict = header_only ? ip4 ? kGood : kOther : transport_sum(burst, i, !ip4, &transport);
-      }
-    }
-    sums.header[i] = header;
-    sums.transport[i] = transport;
-    sums.verdicts[i] = static_cast<uint8_t>(verdict);
-  }
-  judge(sums, burst.count, state.verdicts);
+  Findings findings;
+  find_all_headers(burst, findings);
+  judge_columns(burst, header_only, findings);
+  if (!header_only && has_value(findings.verdicts, burst.count, static_cast<uint8_t>(kGood))) verify_transports(burst, findings);
+  for (uint32_t i = 0; i < burst.count; i++) findings.verdicts[i] = findings.header_bad[i] ? static_cast<uint8_t>(kBad) : findings.verdicts[i];
+  count_verdicts(findings.verdicts, burst.count, state.verdicts);
 }
 
 }  // namespace model_t::MODEL_T_ISA
