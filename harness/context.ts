@@ -2,13 +2,14 @@
  * What a command may touch: the doors of the other folders, the standard streams, the environment, and signals. `main.ts`
  * hands over the real ones, tests hand over their own; commands reach for no globals.
  */
-import type { openTrace, planReplay, startReplay } from '../replay/index.js';
+import type { measureTraceCopy, openTrace, planReplay, startReplay } from '../replay/index.js';
 import type { Machine, native } from '../stack/index.js';
 
 export interface ReplayDoor {
   readonly openTrace: typeof openTrace;
   readonly planReplay: typeof planReplay;
   readonly startReplay: typeof startReplay;
+  readonly measureTraceCopy: typeof measureTraceCopy;
 }
 
 export interface Context {

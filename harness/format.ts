@@ -2,11 +2,10 @@
  * Numbers as users read them. Every rate names its layer: L2 is captured bytes, wire adds 24 B per packet (FCS 4, preamble 8,
  * gap 12). Pure.
  */
+import { WIRE_OVERHEAD_BYTES } from '../replay/index.js';
+
 const DECIMAL = ['', 'k', 'M', 'G', 'T', 'P'];
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-/** Bytes a packet occupies on an Ethernet wire beyond the captured ones. */
-export const WIRE_OVERHEAD_BYTES = 24;
 
 /** `1234567` as `1,234,567`. */
 export function grouped(value: number): string {

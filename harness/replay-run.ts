@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ReplayRequest, ReplayRun, RunOutcome, RunSnapshot, Trace } from '../replay/index.js';
+import type { ReplayPlan, ReplayRequest, ReplayRun, RunOutcome, RunSnapshot, Trace } from '../replay/index.js';
 import { ModelTError } from '../stack/index.js';
 import type { Context } from './context.js';
 import { counted, oneLine, sum } from './format.js';
@@ -12,6 +12,7 @@ import type { Reporting } from './replay-options.js';
 import { exitCodeOf, intervalLine, isSound, summaryLines, traceWarnings } from './summary.js';
 
 const PROGRESS_SECONDS = 1;
+const READERS_MS = 100;
 
 export async function replayAndReport(context: Context, request: ReplayRequest, reporting: Reporting): Promise<number> {
   const machine = context.describeMachine();
@@ -24,17 +25,20 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
   const trace = await load(context, request.inputs);
   // A live trace may break while it is replayed: what came before is reported, then the error is.
   let problem: unknown = null;
+  let releaseSignals = (): void => {};
   trace.loaded.catch((error: unknown) => {
     problem = error;
   });
   try {
     const run = context.replay.startReplay(trace, plan, machine);
-    const outcome = await watch(context, run, reporting);
+    const { outcome, release } = await watch(context, run, plan, reporting);
+    releaseSignals = release;
     // Where nothing came before the break, the error says all there is.
     if (problem === null || outcome.totals.offered > 0) report(context, outcome, trace, reporting);
     if (problem !== null) throw problem;
     return exitCodeOf(outcome);
   } finally {
+    releaseSignals();
     trace.close();
   }
 }
@@ -56,8 +60,14 @@ async function load(context: Context, inputs: readonly string[]): Promise<Trace>
   }
 }
 
+interface Watched {
+  readonly outcome: RunOutcome;
+  /** Signals have their usual effect again. */
+  readonly release: () => void;
+}
+
 /** The first signal drains, the second aborts; from then on signals have their usual effect, so that a third one kills. */
-async function watch(context: Context, run: ReplayRun, reporting: Reporting): Promise<RunOutcome> {
+async function watch(context: Context, run: ReplayRun, plan: ReplayPlan, reporting: Reporting): Promise<Watched> {
   let signals = 0;
   const release = context.onInterrupt(() => {
     signals++;
@@ -70,11 +80,16 @@ async function watch(context: Context, run: ReplayRun, reporting: Reporting): Pr
     }
   });
   const stopTelling = tell(context, run, reporting);
+  const stopWatching = plan.target.kind === 'ring' ? watchReaders(context, run, plan.target.name) : () => {};
   try {
-    return await run.outcome;
+    // Signals stay caught while the result is printed: a late one must not cut it off.
+    return { outcome: await run.outcome, release };
+  } catch (error) {
+    release();
+    throw error;
   } finally {
     stopTelling();
-    release();
+    stopWatching();
   }
 }
 
@@ -95,6 +110,24 @@ function tell(context: Context, run: ReplayRun, reporting: Reporting): () => voi
     clearInterval(timer);
     if (reporting.statsSeconds === null) context.status?.(null);
   };
+}
+
+/** Says whom the run waits for, and within a fraction of a second that a reader is gone, also where others go on reading. */
+function watchReaders(context: Context, run: ReplayRun, name: string): () => void {
+  let known = 0;
+  let told = false;
+  const timer = setInterval(() => {
+    const { failedReaders, phase } = run.snapshot();
+    if (phase === 'waiting' && !told) context.note(`model-t: waiting for readers of ring ${name}`);
+    told = true;
+    if (failedReaders > known) {
+      context.note(
+        `model-t: ${counted(failedReaders - known, 'reader')} of the ring died or broke it; what was not consumed is lost`,
+      );
+    }
+    known = failedReaders;
+  }, READERS_MS);
+  return () => clearInterval(timer);
 }
 
 function report(context: Context, outcome: RunOutcome, trace: Trace, reporting: Reporting): void {

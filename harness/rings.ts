@@ -59,7 +59,9 @@ function processStart(processes: string, pid: number): bigint | null {
   try {
     const stat = readFileSync(join(processes, String(pid), 'stat'), 'utf8');
     // The second field is a name in parentheses that may itself hold spaces and parentheses.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return null; // a zombie never comes back
+    const ticks = fields[19];
     return ticks === undefined ? null : BigInt(ticks);
   } catch {
     return null;

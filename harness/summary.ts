@@ -2,8 +2,8 @@
  * What a finished replay says about itself, as lines. Pure. The first two lines are greppable as tcpreplay's are. A run that
  * is not conserved or whose bytes were not verified gets no rate (DESIGN 4.2): a wrong fast answer must not win.
  */
-import type { ReplayPlan, RunOutcome, TraceInfo } from '../replay/index.js';
-import { counted, decimal, grouped, oneLine, rates, reasons, sum, WIRE_OVERHEAD_BYTES } from './format.js';
+import { type ReplayPlan, type RunOutcome, type TraceInfo, WIRE_OVERHEAD_BYTES } from '../replay/index.js';
+import { counted, decimal, grouped, oneLine, rates, reasons, sum } from './format.js';
 
 export type FinishedExitCode = 0 | 4 | 130;
 
@@ -54,10 +54,21 @@ function accountLines(outcome: RunOutcome): string[] {
   return [
     `Delivered: ${grouped(delivered)}, dropped: ${grouped(drops)}${drops > 0 ? ` (${reasons(dropped)})` : ''}`,
     `conserved: ${outcome.conserved ? 'yes' : 'NO'} (offered ${offered}, delivered ${delivered}, dropped ${drops})`,
-    `digest: ${outcome.digest === null ? 'none (the readers are other programs)' : `${outcome.digest} (${outcome.digestScope})`}`,
-    `verified: ${verified.ok ? 'yes' : 'NO'} (${checked})`,
+    `digest: ${outcome.digest === null ? noDigest(outcome.plan) : `${outcome.digest} (${outcome.digestScope})`}`,
+    verified.packets === 0
+      ? 'verified: nothing (no packet was left to recompute)'
+      : `verified: ${verified.ok ? 'yes' : 'NO'} (${checked})`,
     `engine: ${outcome.engine.name} ${outcome.engine.isa}, ${counted(outcome.engine.threads, 'thread')}; ended by: ${outcome.stopped}`,
   ];
+}
+
+function periodLine(laps: number): string {
+  if (laps > 0) return `period: a source address returns after ${counted(laps, 'lap')}`;
+  return 'period: less than a lap, because the prefix holds fewer addresses than a lap needs; give a wider one';
+}
+
+function noDigest(plan: ReplayPlan): string {
+  return plan.target.kind === 'null' ? 'none (nobody reads)' : 'none (the readers are other programs)';
 }
 
 function mutationLines(outcome: RunOutcome): string[] {
@@ -67,7 +78,7 @@ function mutationLines(outcome: RunOutcome): string[] {
   const rewritten = `rewritten: ${grouped(packets - kept)} of ${counted(packets, 'packet')} per lap`;
   return [
     kept > 0 ? `${rewritten}; unchanged: ${reasons(unchanged)}` : rewritten,
-    ...(periodLaps === null ? [] : [`period: a source address returns after ${counted(periodLaps, 'lap')}`]),
+    ...(periodLaps === null ? [] : [periodLine(periodLaps)]),
   ];
 }
 
@@ -85,7 +96,7 @@ function readerLines(outcome: RunOutcome): string[] {
       .filter((reader) => reader.state !== 'drained' || reader.lost > 0)
       .map((reader) => {
         const lost = reader.lost > 0 ? `, lost ${grouped(reader.lost)}` : '';
-        return `reader ${reader.pid} of ring ${oneLine(ring.name)}: ${reader.state}, delivered ${grouped(reader.delivered)}${lost}`;
+        return `reader ${reader.pid}${ring.name ? ` of ring ${oneLine(ring.name)}` : ''}: ${reader.state}, delivered ${grouped(reader.delivered)}${lost}`;
       }),
   );
 }

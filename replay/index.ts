@@ -9,5 +9,5 @@ export type { SourceInfo, TraceInfo } from './captures/native-trace.js';
 export { formatPrefix, type Prefix, parsePrefix } from './mutation.js';
 export { MAX_RING_BYTES, MIN_RING_BYTES, planReplay } from './plan.js';
 export type * from './plan-types.js';
-export { measureTraceCopy, type ReplayRun, startReplay } from './run.js';
+export { measureTraceCopy, type ReplayRun, startReplay, WIRE_OVERHEAD_BYTES } from './run.js';
 export { openTrace, type Trace } from './trace.js';

@@ -58,7 +58,6 @@ export interface NativeRunResult {
   readonly readers: readonly NativeReader[];
   readonly verifiedPackets: number;
   readonly verifiedOk: boolean;
-  readonly timesOutOfRange: number;
   readonly mutation: {
     readonly unchanged: Readonly<Record<string, number>>;
     readonly periodLaps: number | null;

@@ -22,10 +22,16 @@ const GIVEN_ETHERNET = new Set([0, 12, 14, 101, 108, 113, 228, 229, 276]);
 
 /** A pcap file has one link type: that of the trace if it is uniform. */
 function linkTypeOf(info: TraceInfo): number {
-  const values = info.sources.flatMap((source) => source.linkTypes.map((type) => type.value));
-  const types = new Set(values.map((value) => (GIVEN_ETHERNET.has(value) ? ETHERNET : value)));
+  const found = info.sources.flatMap((source) => source.linkTypes);
+  const types = new Set(found.map((type) => (GIVEN_ETHERNET.has(type.value) ? ETHERNET : type.value)));
+  /* Packets of those types that could not be given a header (unknown version or family) stay what they were. */
+  const convertible = found.filter((type) => GIVEN_ETHERNET.has(type.value));
+  if (convertible.reduce((sum, type) => sum + type.packets, 0) > info.headerGiven) {
+    for (const type of convertible) types.add(type.value);
+    if (info.headerGiven === 0) types.delete(ETHERNET);
+  }
   if (types.size <= 1) return [...types][0] ?? ETHERNET;
-  const names = info.sources.flatMap((source) => source.linkTypes.map((type) => type.name));
+  const names = found.map((type) => type.name);
   const message = `The captures mix link types (${[...new Set(names)].join(', ')}); a pcap file holds one`;
   throw new ModelTError('LINK_TYPES_MIXED', message, 2, 'Write captures of one link type at a time');
 }

@@ -84,6 +84,8 @@ export interface RunSnapshot {
   readonly seconds: number;
   /** Packets published but not yet consumed by the slowest reader. */
   readonly ringDistance: number;
+  /** Readers found dead, or with a cursor that cannot be. */
+  readonly failedReaders: number;
 }
 
 export interface OperationResult {

@@ -1,7 +1,7 @@
 /**
  * Runs a plan: starts the native run, watches its statistics page, and turns what it says into an outcome.
  *
- * JavaScript touches no packet: a run is five native calls whatever the packet count. Called by the CLI and by programs.
+ * JavaScript touches no packet: a run is four native calls whatever the packet count (new, statistics, wait, perhaps stop). Called by the CLI and by programs.
  */
 import type { Machine } from '../stack/index.js';
 import {
@@ -33,7 +33,7 @@ export interface ReplayRun {
 
 export const RUN_SCHEMA_VERSION = '1.0.0';
 /** Captured bytes plus FCS 4, preamble 8 and inter-packet gap 12 are what a wire would carry. */
-const WIRE_OVERHEAD_BYTES = 24;
+export const WIRE_OVERHEAD_BYTES = 24;
 const UNLIMITED = 2n ** 64n - 1n;
 const SAMPLE_MS = 100;
 /** At most this many samples are kept; then every second one is dropped and the interval doubles. */
@@ -182,6 +182,7 @@ function takeSnapshot(plan: ReplayPlan, statistics: Statistics, info: TraceInfo)
     dropped: dropped + (ours ? statistics.container('lost') : 0),
     bytes: ours ? statistics.container('bytes') : Math.round(delivered * mean),
     laps: statistics.producer('laps'),
+    failedReaders: statistics.producer('failed_readers'),
     seconds: started === 0 ? 0 : Math.max(0, statistics.producer('updated_ns') - started) / 1e9,
     ringDistance: ours ? Math.max(0, offered - dropped - delivered) : waiting,
   };
@@ -226,10 +227,12 @@ function accountOf(plan: ReplayPlan, result: NativeRunResult): Account {
     return { ...container, conserved };
   }
   if (plan.target.kind === 'null') return { delivered: published, lost: 0, bytes: publishedBytes, conserved: true, digest: null };
-  const delivered = Math.min(...result.readers.map((reader) => reader.delivered), published);
-  const lost = Math.max(...result.readers.map((reader) => reader.lost), 0);
+  /* The run is judged by the readers that were there from the first packet; one that came later answers for its share only. */
+  const whole = result.readers.filter((reader) => reader.offered === published);
+  const delivered = Math.min(...whole.map((reader) => reader.delivered), published);
+  const lost = Math.max(...whole.map((reader) => reader.lost), 0);
   const conserved =
-    result.readers.length > 0
+    whole.length > 0
       ? result.readers.every((reader) => reader.state === 'drained' && reader.delivered + reader.lost === reader.offered)
       : offered === 0;
   /* External readers report packets only; with a lag reader's losses the bytes are the delivered share. */
@@ -281,9 +284,10 @@ function finish(
     file?.discard();
     throw new ModelTError('RUN_FAILED', result.error, 4, 'What was delivered before is not complete; run it again');
   }
-  file?.commit();
   const info = trace.info();
   const account = accountOf(plan, result);
+  if (account.conserved && result.verifiedOk) file?.commit();
+  else file?.discard(); /* a file known to be wrong gets no name */
   const { seconds } = result;
   const rate = (amount: number): number => (seconds > 0 ? amount / seconds : 0);
   return {

@@ -39,7 +39,7 @@ export const DESCRIPTOR: Struct = {
   doc: 'One packet. memif layout (FD.io memif v2, memif_desc_t), so that memif peers can read it.',
   bytes: 16,
   fields: [
-    { name: 'flags', type: 'uint16_t', doc: 'MODEL_T_END_OF_LAP, MODEL_T_END_OF_STREAM' },
+    { name: 'flags', type: 'uint16_t', doc: 'MODEL_T_END_OF_LAP, MODEL_T_END_OF_STREAM, MODEL_T_MARK' },
     { name: 'region', type: 'uint16_t', doc: 'index of the region that `offset` points into' },
     { name: 'length', type: 'uint32_t', doc: 'captured frame length in bytes' },
     { name: 'offset', type: 'uint32_t', doc: 'of the frame (slot + 2) from the start of the region' },
@@ -103,6 +103,7 @@ export const PRODUCER_BLOCK: Struct = {
     { name: 'updated_ns', type: 'uint64_t', doc: 'CLOCK_MONOTONIC at the last update' },
     { name: 'ring_distance', type: 'uint64_t', doc: 'positions published and not consumed by the slowest reader' },
     { name: 'wait_cycles', type: 'uint64_t', doc: 'time-stamp cycles spent waiting for room' },
+    { name: 'failed_readers', type: 'uint64_t', doc: 'readers that died or broke the ring' },
   ],
 };
 

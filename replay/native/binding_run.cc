@@ -173,7 +173,6 @@ Napi::Object result_object(Napi::Env env, const ReplayRun& run) {
   out.Set("readers", reader_array(env, result));
   out.Set("verifiedPackets", number(env, result.verified_packets));
   out.Set("verifiedOk", result.verified_ok);
-  out.Set("timesOutOfRange", number(env, result.times_out_of_range));
   out.Set("mutation", mutation_object(env, run.mutation()));
   static const char* const kBacking[] = {"4 KiB pages", "transparent huge pages", "2 MiB huge pages"};
   Napi::Object ring = Napi::Object::New(env);

@@ -132,6 +132,7 @@ void NativeEngine::check_readers(uint64_t now) {
   last_check_ns_.store(now, std::memory_order_relaxed);
   std::lock_guard<std::mutex> lock(readers_mutex_);
   readers_.evict_dead();
+  set(&statistics_->failed_readers, readers_.failed());
   if (options_.needs_readers && started_.load(std::memory_order_relaxed) && readers_.attached() == 0) {
     end_with(Stopped::reader_died);
   }
@@ -186,9 +187,10 @@ void NativeEngine::run(uint32_t thread) {
 /* False when the stream was ended, here or elsewhere. */
 bool NativeEngine::make_burst(Worker& worker, const Burst& burst) {
   /* Compiled before the start, but for a live image, which has one thread. */
-  if (!mutation_.extend_to(burst.first + burst.count)) fail("out of memory while compiling the mutation of packet " + std::to_string(burst.first + 1));
+  const bool compiled = mutation_.extend_to(burst.first + burst.count);
+  if (!compiled) fail("out of memory while compiling the mutation of packet " + std::to_string(burst.first + 1));
   const bool skipped_mark = burst.mark && has_lag_reader(); /* lag readers count positions, so they get no marks */
-  const Room room = skipped_mark ? Room::dropped : wait_for_room(burst);
+  const Room room = !compiled ? Room::stopped : skipped_mark ? Room::dropped : wait_for_room(burst);
   if (room == Room::yes) {
     raise_floor(burst.required);
     if (burst.mark) write_mark(burst, MODEL_T_END_OF_LAP);
@@ -216,7 +218,7 @@ bool NativeEngine::make_burst(Worker& worker, const Burst& burst) {
 /* True when everything below burst.required is consumed and published; `drop`: only a drop reader is in the way. */
 bool NativeEngine::room_now(const Burst& burst, bool* drop) {
   std::lock_guard<std::mutex> lock(readers_mutex_);
-  const uint64_t head = __atomic_load_n(&ring_.header()->head, __ATOMIC_ACQUIRE);
+  const uint64_t head = readers_.head();
   readers_.admit(head);
   const uint64_t waiting = readers_.slowest(1u << MODEL_T_BLOCK);
   const uint64_t dropping = readers_.slowest(1u << MODEL_T_DROP);
@@ -252,10 +254,12 @@ bool NativeEngine::wait_for_turn(uint64_t number) {
 
 /* Lag readers must know that positions are going away before they do: the fence keeps the stores that follow behind it. */
 void NativeEngine::raise_floor(uint64_t position) {
-  uint64_t* const floor = &ring_.header()->floor;
-  uint64_t current = __atomic_load_n(floor, __ATOMIC_RELAXED);
-  while (current < position &&
-         !__atomic_compare_exchange_n(floor, &current, position, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  uint64_t current = floor_.load(std::memory_order_relaxed);
+  while (current < position && !floor_.compare_exchange_weak(current, position, std::memory_order_relaxed)) {
+  }
+  uint64_t* const shared = &ring_.header()->floor;
+  uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
+  while (seen < position && !__atomic_compare_exchange_n(shared, &seen, position, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
   __atomic_thread_fence(__ATOMIC_RELEASE);
 }
@@ -329,7 +333,7 @@ void NativeEngine::write_mark(const Burst& burst, uint16_t flags) {
 /* Turn only: makes everything below the planner's position visible, lets readers in, keeps the statistics. */
 void NativeEngine::publish(const Worker& worker) {
   const uint64_t head = worker.planner.position();
-  __atomic_store_n(&ring_.header()->head, head, __ATOMIC_RELEASE);
+  readers_.publish_head(head);
   if (readers_.wanted()) {
     std::lock_guard<std::mutex> lock(readers_mutex_);
     readers_.admit(head);
@@ -359,7 +363,8 @@ void NativeEngine::finish(Worker& worker) {
   set(&statistics_->phase, 2);
   const Burst mark = worker.planner.mark();
   bool drop = false;
-  for (Pause pause; !room_now(mark, &drop) && !abort_.load(std::memory_order_relaxed); pause()) {
+  /* A mark is not dropped: here the producer waits for drop readers too. */
+  for (Pause pause; (!room_now(mark, &drop) || drop) && !abort_.load(std::memory_order_relaxed); pause()) {
     if (pause.turns % 1024 == 1023) check_readers(now_ns());
   }
   if (abort_.load(std::memory_order_relaxed)) {
@@ -367,11 +372,11 @@ void NativeEngine::finish(Worker& worker) {
   } else {
     raise_floor(mark.required);
     write_mark(mark, MODEL_T_END_OF_STREAM);
-    __atomic_store_n(&ring_.header()->head, mark.position + 1, __ATOMIC_RELEASE);
+    readers_.publish_head(mark.position + 1);
     ring_.publish_state(MODEL_T_RING_ENDED);
     drain(mark.position);
   }
-  outcome_.floor = __atomic_load_n(&ring_.header()->floor, __ATOMIC_RELAXED);
+  outcome_.floor = floor_.load(std::memory_order_relaxed);
   outcome_.finished_ns = now_ns();
   outcome_.stopped = stopped_.load();
   set(&statistics_->phase, 3);

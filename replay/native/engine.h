@@ -107,6 +107,7 @@ class NativeEngine {
   ReaderTable readers_;
   std::atomic<uint64_t> last_check_ns_{0};
   alignas(128) std::atomic<uint64_t> slowest_{0}; /* cached: positions below are free for everybody */
+  std::atomic<uint64_t> floor_{0}; /* what header()->floor says, not read back from shared memory */
   alignas(128) std::atomic<uint64_t> turn_{0};    /* number of the burst to publish next */
   alignas(128) std::atomic<bool> stop_{false};
   std::atomic<bool> abort_{false};

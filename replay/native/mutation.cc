@@ -1,6 +1,8 @@
 /* See mutation.h. */
 #include "mutation.h"
 
+#include <sys/random.h>
+
 #include <cstring>
 
 namespace model_t {
@@ -47,6 +49,12 @@ LineShape line_shape(uint32_t layer4) {
 constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 3 * 4;
 constexpr uint64_t kMemoryBlock = 1 << 20; /* packets between two looks at the memory that is left */
 
+uint64_t random_key() {
+  uint64_t key = 0;
+  if (getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key)) key = reinterpret_cast<uintptr_t>(&key);
+  return key;
+}
+
 }  // namespace
 
 Mutation::Mutation(const MutationPlan& plan, const TraceImage& image)
@@ -55,7 +63,9 @@ Mutation::Mutation(const MutationPlan& plan, const TraceImage& image)
       permutation4_(make_permutation(32 - plan.prefix4_length, plan.seed)),
       permutation6_(make_permutation(plan.prefix6_length < 64 ? 64 : 128 - plan.prefix6_length, ~plan.seed)),
       low6_(load_big64(plan.prefix6.data() + 8)),
-      high6_(load_big64(plan.prefix6.data())) {}
+      high6_(load_big64(plan.prefix6.data())),
+      hosts4_(16, AddressHash{random_key()}),
+      hosts6_(16, AddressHash{random_key()}) {}
 
 std::unique_ptr<Mutation> Mutation::create(const MutationPlan& plan, const TraceImage& image, std::string* error) {
   std::unique_ptr<Mutation> mutation(new Mutation(plan, image));
@@ -129,9 +139,10 @@ bool Mutation::extend_to(uint64_t packets) {
   if (!active()) return true;
   for (; compiled_ < packets; compiled_++) {
     if (compiled_ >= checked_to_) {
-      checked_to_ = compiled_ + kMemoryBlock;
-      const uint64_t block = packets - compiled_ < kMemoryBlock ? packets - compiled_ : kMemoryBlock;
-      if (block >= 1024 && memory_headroom() < 2 * block * kColumnBytes) return false;
+      const uint64_t left = image_.is_complete() ? packets - compiled_ : kMemoryBlock; /* a live image asks for a few at a time */
+      const uint64_t block = left < kMemoryBlock ? left : kMemoryBlock;
+      checked_to_ = compiled_ + block;
+      if (memory_headroom() < 2 * block * kColumnBytes) return false;
     }
     const uint8_t* frame = image_.slots() + image_.slot_offsets()[compiled_] + kFrameOffset;
     const HeaderPlaces places =

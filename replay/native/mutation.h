@@ -43,9 +43,19 @@ struct PatchRow6 {
   uint32_t checksum; /* low half ~HC + ~m (+ the constant high half of the new address); kChecksumPresent, kLayer4Udp */
 };
 
-struct Ip6Hash {
+/*
+ * Keyed, because captures are hostile: addresses chosen to share a bucket would make loading quadratic. The order of hosts, and
+ * so the bytes of a replay, does not depend on it.
+ */
+struct AddressHash {
+  uint64_t key;
+  size_t operator()(uint32_t address) const {
+    uint64_t state = key ^ address;
+    return next_random(state);
+  }
   size_t operator()(const std::array<uint64_t, 2>& address) const {
-    uint64_t state = address[0] * 0x9e3779b97f4a7c15ull ^ address[1];
+    uint64_t state = key ^ address[0];
+    state = next_random(state) ^ address[1];
     return next_random(state);
   }
 };
@@ -92,8 +102,8 @@ class Mutation {
   uint64_t rows4_ = 0;
   uint64_t rows6_ = 0;
   uint64_t checked_to_ = 0;
-  std::unordered_map<uint32_t, uint32_t> hosts4_;
-  std::unordered_map<std::array<uint64_t, 2>, uint32_t, Ip6Hash> hosts6_;
+  std::unordered_map<uint32_t, uint32_t, AddressHash> hosts4_;
+  std::unordered_map<std::array<uint64_t, 2>, uint32_t, AddressHash> hosts6_;
   uint64_t unchanged_[static_cast<size_t>(Unchanged::count)] = {};
   uint64_t lines_ = 0;
   ReservedMemory memory_[8];

@@ -59,7 +59,6 @@ bool PcapSink::take(const Burst256& burst, const uint64_t* times_ns, uint64_t fi
     const uint64_t ordinal = first + i;
     const uint64_t index = ordinal < packets ? ordinal : ordinal % packets;
     const uint64_t seconds = times_ns[i] / 1000000000u;
-    times_out_of_range_ += seconds > UINT32_MAX;
     uint8_t* record = buffer_.data() + used_;
     put32(record, seconds);
     put32(record + 4, times_ns[i] % 1000000000u);

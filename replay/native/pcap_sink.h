@@ -1,7 +1,7 @@
 /*
  * Writes delivered packets to a file descriptor as a nanosecond pcap (magic a1b23c4d, little endian).
  *
- * Times are the virtual capture times; the length on the wire is the capture's, so that a snaplen cut stays visible.
+ * Times are the virtual capture times (seconds past 2106 wrap at 32 bits, as in every pcap writer); the length on the wire is the capture's, so that a snaplen cut stays visible.
  * Called on the container's thread. The descriptor is the caller's, who opens, renames and closes.
  */
 #ifndef MODEL_T_REPLAY_PCAP_SINK_H
@@ -21,15 +21,12 @@ class PcapSink : public BurstSink {
   std::string error() const override { return error_; }
   /* Writes what is buffered. False with error(). */
   bool flush();
-  /* Records whose time does not fit into the format's 32-bit seconds; they wrap, as in every pcap writer. */
-  uint64_t times_out_of_range() const { return times_out_of_range_; }
 
  private:
   const TraceImage& image_;
   const int file_;
   std::vector<uint8_t> buffer_;
   size_t used_ = 0;
-  uint64_t times_out_of_range_ = 0;
   std::string error_;
 };
 

@@ -129,7 +129,6 @@ void ReplayRun::wait() {
   if (result_.engine.stopped == Stopped::failed) result_.error = result_.engine.error;
   if (sink_) {
     if (!result_.container.failed && !sink_->flush()) result_.error = sink_->error();
-    result_.times_out_of_range = sink_->times_out_of_range();
   }
   result_.readers = engine_->reader_reports();
   ring_->remove_name(); /* not in the destructor alone: JavaScript may hold this object for as long as it likes */
@@ -137,12 +136,10 @@ void ReplayRun::wait() {
 }
 
 void ReplayRun::verify() {
-  if (!result_.error.empty() || result_.engine.dropped != 0 || result_.engine.offered == 0) return;
-  if (container_) {
-    if (result_.container.delivered == result_.engine.offered) verify_windows();
-  } else if (result_.engine.stopped != Stopped::reader_died) {
-    verify_ring();
-  }
+  const EngineOutcome& engine = result_.engine;
+  if (!result_.error.empty() || engine.offered == 0 || engine.stopped == Stopped::reader_died) return;
+  if (container_ && result_.container.delivered == engine.offered) verify_windows();
+  else verify_ring();
 }
 
 /* The first and the last packets that the container saw. */
@@ -150,25 +147,28 @@ void ReplayRun::verify_windows() {
   Reference reference(*image_, config_.mutation);
   const DigestWindow& head = result_.container.head;
   const DigestWindow& tail = result_.container.tail;
-  result_.verified_ok = reference.digest(head.begin, head.end, config_.digest_lines) == head.digest;
-  result_.verified_packets = head.end - head.begin;
-  if (tail.begin == head.begin && tail.end == head.end) return;
-  if (reference.digest(tail.begin, tail.end, config_.digest_lines) != tail.digest) result_.verified_ok = false;
-  result_.verified_packets += tail.end - tail.begin;
+  result_.verified_ok = reference.digest(tail.begin, tail.end, config_.digest_lines) == tail.digest;
+  result_.verified_packets = tail.end - tail.begin;
+  if (tail.begin < head.end) return; /* the last window begins with the first */
+  if (reference.digest(head.begin, head.end, config_.digest_lines) != head.digest) result_.verified_ok = false;
+  result_.verified_packets += head.end - head.begin;
 }
 
-/* What still lies in the ring, byte by byte. */
+/* What still lies in the ring, byte by byte: where no reader of ours saw every packet. */
 void ReplayRun::verify_ring() {
   Reference reference(*image_, config_.mutation);
   const uint32_t mask = ring_->descriptor_count() - 1;
+  const uint64_t offered = result_.engine.offered;
   for (uint64_t position = result_.engine.floor; position < result_.engine.head; position++) {
-    if (position == result_.engine.lap_mark) continue;
-    const uint64_t ordinal = position - (position > result_.engine.lap_mark ? 1 : 0);
-    const model_t_descriptor& descriptor = ring_->descriptors()[position & mask];
-    uint32_t length;
-    const uint8_t* frame = reference.frame(ordinal, &length);
-    if (!model_t_descriptor_fits(&descriptor, ring_->region_bytes()) || descriptor.length != length ||
-        descriptor.metadata != static_cast<uint32_t>(ordinal) || memcmp(ring_->region() + descriptor.offset, frame, length) != 0) {
+    const model_t_descriptor descriptor = model_t_descriptor_load(&ring_->descriptors()[position & mask]);
+    if (descriptor.flags & MODEL_T_MARK) continue;
+    /* The descriptor holds the low half of the ordinal; there is one such ordinal among the last 2^32. */
+    uint64_t ordinal = (offered & ~0xffffffffull) | descriptor.metadata;
+    if (ordinal >= offered) ordinal -= 1ull << 32;
+    uint32_t length = 0;
+    const uint8_t* frame = ordinal < offered ? reference.frame(ordinal, &length) : nullptr;
+    if (!frame || !model_t_descriptor_fits(&descriptor, ring_->region_bytes()) || descriptor.length != length ||
+        memcmp(ring_->region() + descriptor.offset, frame, length) != 0) {
       result_.verified_ok = false;
       return;
     }

@@ -45,7 +45,6 @@ struct RunResult {
   std::vector<ReaderReport> readers;
   uint64_t verified_packets = 0;
   bool verified_ok = true;
-  uint64_t times_out_of_range = 0;
   std::string error; /* empty, or why the run failed */
 };
 

@@ -28,7 +28,10 @@
  * frame are zero.
  *
  * Nothing the producer wrote is trusted: geometry is checked against the size of the mapping, every descriptor against
- * the region. Errors are returned, never printed; no function aborts. Contract: DESIGN 4.3.
+ * the region. What cannot be checked: a process of the same user may truncate the file, and any access then is a bus error.
+ * Errors are returned, never printed; no function aborts. Contract: DESIGN 4.3.
+ *
+ * The other side is noticed as dead by its process id: readers and producer must share a PID namespace.
  */
 #ifndef MODEL_T_RING_H
 #define MODEL_T_RING_H
@@ -54,7 +57,7 @@
 #define MODEL_T_STATIC_ASSERT _Static_assert
 #endif
 
-#define MODEL_T_END_OF_LAP 0x0002u    /* on the last packet of a lap, or on a mark where the last packet was not known as such */
+#define MODEL_T_END_OF_LAP 0x0002u    /* on the last packet of a lap, or on a mark where that was not known; lost if the packet is dropped */
 #define MODEL_T_END_OF_STREAM 0x0004u /* always on a mark: nothing follows */
 #define MODEL_T_MARK 0x0008u          /* this descriptor is no packet: only its flags count */
 
@@ -79,7 +82,7 @@ enum model_t_reader_state {
 
 /* One packet. memif layout (FD.io memif v2, memif_desc_t), so that memif peers can read it. */
 typedef struct model_t_descriptor {
-  uint16_t flags; /* MODEL_T_END_OF_LAP, MODEL_T_END_OF_STREAM */
+  uint16_t flags; /* MODEL_T_END_OF_LAP, MODEL_T_END_OF_STREAM, MODEL_T_MARK */
   uint16_t region; /* index of the region that `offset` points into */
   uint32_t length; /* captured frame length in bytes */
   uint32_t offset; /* of the frame (slot + 2) from the start of the region */
@@ -184,7 +187,9 @@ typedef struct model_t_reader {
   const uint64_t* times;
   const uint8_t* region;
   uint64_t mapped_bytes;
-  uint64_t region_bytes; /* checked copies: the shared ones may change under us */
+  uint64_t region_bytes; /* checked copies, as are the next three: the shared ones may change under us */
+  uint64_t producer_start;
+  int32_t producer_pid;
   uint32_t mask;
   uint64_t tail;
   uint64_t head;      /* cached; refreshed only when it was reached */
@@ -247,6 +252,15 @@ static inline const char* model_t_ring_check(const model_t_ring_header* header, 
       header->region_bytes > 0x100000000ull)
     return "region_bytes";
   return NULL;
+}
+
+/* A copy that is read once, whatever a hostile producer does meanwhile: what is checked is what is used. */
+static inline model_t_descriptor model_t_descriptor_load(const model_t_descriptor* shared) {
+  const uint64_t* const words = (const uint64_t*)shared;
+  const uint64_t copy[2] = {__atomic_load_n(&words[0], __ATOMIC_RELAXED), __atomic_load_n(&words[1], __ATOMIC_RELAXED)};
+  model_t_descriptor descriptor;
+  memcpy(&descriptor, copy, sizeof descriptor);
+  return descriptor;
 }
 
 /* 1 if the descriptor's slot lies inside the region. The whole 64-byte-multiple slot is checked, not only the frame. */
@@ -319,6 +333,8 @@ static inline void model_t_reader_map(model_t_reader* reader, void* memory, cons
   reader->region = (const uint8_t*)memory + checked->region_offset;
   reader->region_bytes = checked->region_bytes;
   reader->mask = checked->descriptor_count - 1;
+  reader->producer_pid = checked->producer_pid;
+  reader->producer_start = checked->producer_pid_start;
 }
 
 /* Name of the shared memory file of a ring; 0, or -1 if the name is not 1-64 of [A-Za-z0-9._-] without a leading dot. */
@@ -354,8 +370,10 @@ static inline int model_t_ring_attach(model_t_reader* reader, const char* name, 
     }
     if (file >= 0) {
       struct stat status;
+      memset(&status, 0, sizeof status);
       void* memory = MAP_FAILED;
-      if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size >= sizeof(model_t_ring_header))
+      if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+          (uint64_t)status.st_size >= sizeof(model_t_ring_header))
         memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
       close(file);
       if (memory != MAP_FAILED) {
@@ -375,7 +393,7 @@ static inline int model_t_ring_attach(model_t_reader* reader, const char* name, 
         }
         munmap(memory, (size_t)status.st_size);
       } else {
-        wrong = "size: too small for a ring";
+        wrong = status.st_uid == geteuid() ? "size: too small for a ring" : "owner: another user";
       }
     }
     if (model_t_milliseconds() > deadline) {
@@ -412,10 +430,10 @@ static inline int model_t_ring_available(model_t_reader* reader, uint32_t limit)
         snprintf(reader->error, sizeof reader->error, "the producer aborted the stream at position %llu", (unsigned long long)reader->tail);
         return MODEL_T_DIED;
       }
-      if (idle % 1024 == 0 && !model_t_process_alive(reader->header->producer_pid, reader->header->producer_pid_start) &&
+      if (idle % 1024 == 0 && !model_t_process_alive(reader->producer_pid, reader->producer_start) &&
           __atomic_load_n(&reader->header->head, __ATOMIC_ACQUIRE) == reader->tail) {
         snprintf(reader->error, sizeof reader->error, "the producer (pid %d) died; %llu packets had been delivered",
-                 (int)reader->header->producer_pid, (unsigned long long)reader->delivered);
+                 (int)reader->producer_pid, (unsigned long long)reader->delivered);
         return MODEL_T_DIED;
       }
       usleep(idle < 4000 ? 0 : 50);
@@ -474,7 +492,7 @@ static inline int model_t_ring_receive(model_t_reader* reader, model_t_packet* p
   uint32_t available_positions = (uint32_t)available;
   for (int i = 0; i < available; i++) {
     const uint64_t position = (reader->tail + (uint64_t)i) & reader->mask;
-    const model_t_descriptor descriptor = reader->descriptors[position];
+    const model_t_descriptor descriptor = model_t_descriptor_load(&reader->descriptors[position]);
     if (descriptor.flags & MODEL_T_MARK) {
       if (!(descriptor.flags & MODEL_T_END_OF_STREAM) || model_t_ring_overwritten(reader, reader->tail + (uint64_t)i)) continue;
       if (count == 0) return MODEL_T_END;

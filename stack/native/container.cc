@@ -129,7 +129,7 @@ bool Container::intake_plain(uint32_t limit) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < limit; i++) {
     const uint64_t at = (reader_.tail + i) & reader_.mask;
-    const model_t_descriptor descriptor = reader_.descriptors[at];
+    const model_t_descriptor descriptor = model_t_descriptor_load(&reader_.descriptors[at]);
     unusual |= (descriptor.flags & ~MODEL_T_END_OF_LAP) | static_cast<uint32_t>(!model_t_descriptor_fits(&descriptor, reader_.region_bytes));
     const uint8_t* frame = reader_.region + descriptor.offset;
     __builtin_prefetch(frame);
@@ -153,7 +153,7 @@ uint32_t Container::intake_checked(uint32_t limit) {
   uint32_t used = 0;
   for (; used < limit; used++) {
     const uint64_t at = (reader_.tail + used) & reader_.mask;
-    const model_t_descriptor descriptor = reader_.descriptors[at];
+    const model_t_descriptor descriptor = model_t_descriptor_load(&reader_.descriptors[at]);
     if (descriptor.flags & MODEL_T_MARK) [[unlikely]] {
       if (!(descriptor.flags & MODEL_T_END_OF_STREAM) || model_t_ring_overwritten(&reader_, reader_.tail + used)) continue;
       end_ = true;

@@ -98,20 +98,31 @@ std::unique_ptr<RingMemory> RingMemory::create_private(uint64_t region_bytes, st
 
 namespace {
 
+/* All of a header that is nothing but zeros: what a producer leaves that died before it had laid out its ring. */
+bool is_blank(const model_t_ring_header& header, ssize_t length) {
+  uint8_t bytes[sizeof header];
+  memcpy(bytes, &header, sizeof header);
+  for (ssize_t i = 0; i < length; i++) {
+    if (bytes[i] != 0) return false;
+  }
+  return true;
+}
+
 /*
- * Removes the file of a ring whose producer is dead. Empty = gone or never there; else why it must stay. The lock on the
- * stale file and the second look at the name keep two producers from removing each other's fresh ring.
+ * Removes the file of a ring whose producer is dead. Empty = gone or never there; else why it must stay. A producer holds the
+ * lock of its file until the ring is laid out, so that nobody judges a ring half made.
  */
 std::string reclaim_stale(const std::string& path) {
   const int file = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return errno == ENOENT ? "" : with_errno(path);
   struct stat status, named;
-  std::string reason = path + " exists and is no ring of this user";
+  std::string reason = path + " exists and is no ring of this user; remove it, or choose another name";
   if (flock(file, LOCK_EX) == 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid()) {
-    model_t_ring_header header;
+    model_t_ring_header header{};
     const ssize_t length = pread(file, &header, sizeof header, 0);
-    const bool ring = length == static_cast<ssize_t>(sizeof header) && header.magic == MODEL_T_RING_MAGIC;
-    if (ring && model_t_process_alive(header.producer_pid, header.producer_pid_start)) {
+    const bool whole = length == static_cast<ssize_t>(sizeof header) && header.magic == MODEL_T_RING_MAGIC;
+    const bool ring = whole || (length >= 0 && is_blank(header, length));
+    if (whole && model_t_process_alive(header.producer_pid, header.producer_pid_start)) {
       reason = path + " is in use by process " + std::to_string(header.producer_pid);
     } else if (ring && lstat(path.c_str(), &named) == 0 && named.st_ino == status.st_ino && unlink(path.c_str()) == 0) {
       reason.clear();
@@ -123,41 +134,42 @@ std::string reclaim_stale(const std::string& path) {
 
 }  // namespace
 
-bool RingMemory::map_named(const std::string& name, uint64_t bytes, std::string* error) {
+/* The locked descriptor of the new file, which the caller closes when the ring is laid out; -1 and `error`. */
+int RingMemory::map_named(const std::string& name, uint64_t bytes, std::string* error) {
   char path[128];
   if (model_t_ring_path(path, sizeof path, name.c_str()) != 0) {
     *error = "'" + name + "' is no ring name: use 1 to 64 letters, digits, '.', '_', '-', not starting with '.'";
-    return false;
+    return -1;
   }
   *error = reclaim_stale(path);
-  if (!error->empty()) return false;
+  if (!error->empty()) return -1;
   const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) {
     *error = with_errno(path);
-    return false;
+    return -1;
+  }
+  struct stat status, named;
+  if (flock(file, LOCK_EX) != 0 || fstat(file, &status) != 0 || lstat(path, &named) != 0 || named.st_ino != status.st_ino) {
+    *error = std::string(path) + " was taken by another producer at the same moment; try again";
+    close(file);
+    return -1;
   }
   path_ = path;
-  struct stat status;
+  inode_ = status.st_ino;
   /* fallocate, not ftruncate: a full tmpfs must fail here, not as a bus error in the middle of a run. */
   const int failed = posix_fallocate(file, 0, static_cast<off_t>(bytes));
-  if (failed != 0 || fstat(file, &status) != 0) {
+  void* const memory = failed ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (memory == MAP_FAILED) {
     *error = path_ + ": " + strerror(failed ? failed : errno) + " (" + std::to_string(bytes) + " bytes)";
     close(file);
-    return false;
+    return -1;
   }
-  inode_ = status.st_ino;
   mapped_bytes_ = bytes;
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  close(file);
-  if (memory == MAP_FAILED) {
-    *error = with_errno(path_);
-    return false;
-  }
   memory_ = memory;
   const bool advised = madvise(memory, bytes, MADV_HUGEPAGE) == 0;
   backing_ = advised && transparent_pages_on("/sys/kernel/mm/transparent_hugepage/shmem_enabled") ? Backing::transparent
                                                                                                   : Backing::small_pages;
-  return true;
+  return file;
 }
 
 std::unique_ptr<RingMemory> RingMemory::create_named(const std::string& name, uint64_t region_bytes, std::string* error) {
@@ -167,15 +179,18 @@ std::unique_ptr<RingMemory> RingMemory::create_named(const std::string& name, ui
   const uint64_t fixed = sizeof(model_t_ring_header) + MODEL_T_READER_SLOTS * sizeof(model_t_reader_slot) + 3 * kPage;
   ring->region_offset_ = round_up(fixed + ring->descriptor_count_ * (sizeof(model_t_descriptor) + sizeof(uint64_t)), kPage);
   ring->total_bytes_ = round_up(ring->region_offset_ + region_bytes, kPage);
-  if (!ring->map_named(name, ring->total_bytes_, error)) return nullptr;
+  const int file = ring->map_named(name, ring->total_bytes_, error);
+  if (file < 0) return nullptr;
   ring->lay_out();
+  flock(file, LOCK_UN); /* closing would not do: the mapping keeps the open file, and with it the lock */
+  close(file);
   return ring;
 }
 
 void RingMemory::remove_name() {
   if (path_.empty()) return;
   struct stat status;
-  if (inode_ == 0 || (lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_)) unlink(path_.c_str());
+  if (lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) unlink(path_.c_str());
   path_.clear();
 }
 
@@ -211,9 +226,10 @@ void ReaderTable::admit_joining(uint64_t head) {
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       continue; /* it gave up */
     if (known_[i].pid != 0) past_.push_back(known_[i]);
-    known_[i] = {slot.pid, policy, MODEL_T_READER_ATTACHED, head, head, 0, 0};
+    /* Read again: the slot may have changed hands between the look and the swap. Its reader is let in with what it may have. */
+    const uint32_t joined = slot.policy;
+    known_[i] = {slot.pid, joined > MODEL_T_DROP || !(allowed_ >> joined & 1) ? policy : joined, MODEL_T_READER_ATTACHED, head, head, 0, 0};
     in_[i] = true;
-    joined_++;
   }
   recount();
 }
@@ -237,7 +253,7 @@ uint64_t ReaderTable::slowest(uint32_t mask) {
     if (!in_[i]) continue;
     model_t_reader_slot& slot = ring_.readers()[i];
     const uint64_t tail = __atomic_load_n(&slot.tail, __ATOMIC_ACQUIRE);
-    const uint64_t head = __atomic_load_n(&ring_.header()->head, __ATOMIC_ACQUIRE); /* after the tail: it only grows */
+    const uint64_t head = head_.load(std::memory_order_acquire); /* after the tail: it only grows */
     if (tail > head || tail < known_[i].tail) {
       leave(i, MODEL_T_READER_FAULTY);
       continue;

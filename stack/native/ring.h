@@ -11,6 +11,7 @@
 #ifndef MODEL_T_STACK_RING_H
 #define MODEL_T_STACK_RING_H
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,7 +59,7 @@ class RingMemory {
  private:
   RingMemory() = default;
   bool map_private(uint64_t bytes);
-  bool map_named(const std::string& name, uint64_t bytes, std::string* error);
+  int map_named(const std::string& name, uint64_t bytes, std::string* error);
   void lay_out();
 
   void* memory_ = nullptr;
@@ -92,6 +93,13 @@ class ReaderTable {
   /* Readers of other policies than those in `allowed` (1 << policy) are refused. */
   ReaderTable(RingMemory& ring, uint32_t allowed) : ring_(ring), allowed_(allowed) {}
 
+  /* Makes positions below `head` visible. What the producer believes of its own head is not read back from shared memory. */
+  void publish_head(uint64_t head) {
+    head_.store(head, std::memory_order_release);
+    __atomic_store_n(&ring_.header()->head, head, __ATOMIC_RELEASE);
+  }
+  uint64_t head() const { return head_.load(std::memory_order_acquire); }
+
   /* Lets in whoever asks; they see positions from `head` on. Cheap when nobody asked: one load. Producer's turn only. */
   void admit(uint64_t head) {
     if (wanted()) admit_joining(head);
@@ -109,9 +117,8 @@ class ReaderTable {
   /* Readers whose process is gone are marked dead. Costs a /proc read per reader: call a few times a second. */
   void evict_dead();
 
-  /* Readers that are in now; ever joined; left by death or fault. */
+  /* Readers that are in now; that left by death or fault. */
   uint32_t attached() const { return attached_; }
-  uint32_t joined() const { return joined_; }
   uint32_t failed() const { return failed_; }
   bool any_policy(uint32_t mask) const { return (policies_ & mask) != 0; }
 
@@ -125,9 +132,9 @@ class ReaderTable {
 
   RingMemory& ring_;
   const uint32_t allowed_;
+  std::atomic<uint64_t> head_{0};
   uint32_t seen_requests_ = 0;
   uint32_t attached_ = 0;
-  uint32_t joined_ = 0;
   uint32_t failed_ = 0;
   uint32_t policies_ = 0;
   bool in_[MODEL_T_READER_SLOTS] = {};

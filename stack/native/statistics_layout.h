@@ -23,7 +23,8 @@ struct ProducerBlock {
   uint64_t updated_ns; /* CLOCK_MONOTONIC at the last update */
   uint64_t ring_distance; /* positions published and not consumed by the slowest reader */
   uint64_t wait_cycles; /* time-stamp cycles spent waiting for room */
-  uint8_t pad_72[56];
+  uint64_t failed_readers; /* readers that died or broke the ring */
+  uint8_t pad_80[48];
 };
 static_assert(offsetof(ProducerBlock, phase) == 0, "ProducerBlock.phase");
 static_assert(offsetof(ProducerBlock, offered) == 8, "ProducerBlock.offered");
@@ -34,6 +35,7 @@ static_assert(offsetof(ProducerBlock, started_ns) == 40, "ProducerBlock.started_
 static_assert(offsetof(ProducerBlock, updated_ns) == 48, "ProducerBlock.updated_ns");
 static_assert(offsetof(ProducerBlock, ring_distance) == 56, "ProducerBlock.ring_distance");
 static_assert(offsetof(ProducerBlock, wait_cycles) == 64, "ProducerBlock.wait_cycles");
+static_assert(offsetof(ProducerBlock, failed_readers) == 72, "ProducerBlock.failed_readers");
 static_assert(sizeof(ProducerBlock) == 128, "ProducerBlock");
 
 /* Written by one container thread once per burst, with relaxed stores. */

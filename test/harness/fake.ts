@@ -170,6 +170,7 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
         requests.push(request);
         return planOf(request);
       },
+      measureTraceCopy: () => 12e9,
       startReplay: (_trace, plan) => {
         calls.push('start');
         let end = (_outcome: RunOutcome): void => {};
@@ -201,6 +202,7 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
             bytes: 60000 * seconds,
             laps: 0,
             seconds,
+            failedReaders: 0,
             ringDistance: 0,
           };
         };

@@ -246,7 +246,7 @@ async function runVariant(variant) {
   const fuzz = await link(variant, 'captures_fuzz', [...core, 'test/native/captures_fuzz.cc'], ['-lz']);
   const made = join(root, 'build/sanitize/captures');
   writeCaptures(made);
-  const corpus = process.env.MODEL_T_TRACES ?? join(root, '../shared/traces');
+  const corpus = process.env.MODEL_T_TRACES ?? '';
   for (const [what, folder, mutations] of /** @type {[string, string, number][]} */ ([
     ['made-up captures', made, variant.captures * 20],
     ['corpus', corpus, variant.captures],

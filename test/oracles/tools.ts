@@ -69,7 +69,7 @@ export function checksumStatuses(capture: string): readonly string[] {
 export const isBad = (status: string): boolean => /(^|[|,])0/.test(status);
 
 /** Folder of real captures that are not part of the project; null when this checkout has none. */
-export const CORPUS: string | null = [process.env.MODEL_T_TRACES ?? join(ROOT, '../shared/traces')].find(existsSync) ?? null;
+export const CORPUS: string | null = [process.env.MODEL_T_TRACES ?? ''].find(existsSync) ?? null;
 
 export interface CorpusFile {
   readonly path: string;

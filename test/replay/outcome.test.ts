@@ -125,6 +125,15 @@ describe('readers that do not wait', () => {
       conserved: true,
     });
     expect(Object.keys(dropped).every((reason) => reason.includes('drop'))).toBe(true);
+    expect(outcome.verified.ok && outcome.verified.packets > 0).toBe(true);
+  });
+
+  it('drop, when one-line slots fill the ring to its last descriptor: the end of the stream waits', async () => {
+    const small = await loaded(trafficFile({ packets: 1000, sizes: [[60, 1]], protocols: [['udp', 1]], ipv6: 0, vlan: 0 }));
+    for (let round = 0; round < 5; round++) {
+      const outcome = await replay(small, { readerPolicy: 'drop', loop: 300, ringBytes: 64 * KIB });
+      expect(outcome.conserved).toBe(true);
+    }
   });
 });
 

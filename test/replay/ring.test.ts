@@ -159,6 +159,7 @@ describe.skipIf(!hasGcc)('a consumer in C', () => {
     expect(rest.packets).toBeGreaterThan(0);
     expect(rest.packets).toBeLessThan(all.packets);
     expect(outcome).toMatchObject({ conserved: true, stopped: 'interrupted' });
+    expect(outcome.totals.delivered).toBe(all.packets); // the late one answers for its own share only
     expect(readersOf(outcome).map(({ state }) => state)).toEqual(['drained', 'drained']);
   });
 
@@ -213,7 +214,7 @@ describe('the file of a ring', () => {
 
   it('is not made where something else is', () => {
     const name = newRing();
-    for (const content of ['', 'no ring', Buffer.alloc(8192)]) {
+    for (const content of ['no ring', Buffer.alloc(8192, 1)]) {
       writeFileSync(ringPath(name), content);
       expect(() => ringRun(name)).toThrow(expect.objectContaining({ message: expect.stringContaining(ringPath(name)) }));
       expect(readFileSync(ringPath(name))).toEqual(Buffer.from(content));
@@ -222,6 +223,17 @@ describe('the file of a ring', () => {
     mkdirSync(ringPath(name));
     expect(() => ringRun(name)).toThrow(expect.objectContaining({ code: 'RUN_IMPOSSIBLE' }));
     rmdirSync(ringPath(name));
+  });
+
+  it('is made where a producer died before it had laid out its ring', async () => {
+    for (const content of ['', Buffer.alloc(8192)]) {
+      const name = newRing();
+      writeFileSync(ringPath(name), content);
+      const run = ringRun(name);
+      expect(readFileSync(ringPath(name)).length).toBeGreaterThan(64 * 1024);
+      run.abort();
+      await expect(run.outcome).rejects.toMatchObject({ code: 'ABORTED' });
+    }
   });
 
   it('is not taken from a producer that lives', async () => {

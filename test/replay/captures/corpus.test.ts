@@ -1,5 +1,5 @@
 /**
- * Real captures of other projects, where a folder of them is at hand (MODEL_T_TRACES, or ../shared/traces): every file is
+ * Real captures of other projects, where a folder of them is at hand (MODEL_T_TRACES): every file is
  * read by the file reader and by the stream reader, and the packet counts equal those of the folder's manifest.
  */
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { loadStream } from '../../../replay/captures/stream.js';
 import { contents, newTrace } from './helpers.js';
 
-const corpus = process.env.MODEL_T_TRACES ?? path.resolve(import.meta.dirname, '../../../../shared/traces');
+const corpus = process.env.MODEL_T_TRACES ?? '';
 const manifest = path.join(corpus, 'MANIFEST.tsv');
 const rows = existsSync(manifest) ? readFileSync(manifest, 'utf8').trim().split('\n').slice(1) : [];
 const captures = rows.map((row) => row.split('\t')).filter((row) => row[4] !== '-');
