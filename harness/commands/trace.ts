@@ -68,6 +68,8 @@ async function readSpec(path: string): Promise<string> {
 
 /** A regular file appears under its name only when it is whole; pipes and devices are written to as they are. */
 async function generate(context: Context, output: string, spec: TrafficSpec): Promise<void> {
+  if (output === '-')
+    throw usageError('A capture cannot be written to standard output', 'Name a file, or a FIFO made with mkfifo');
   const direct = statSync(output, { throwIfNoEntry: false })?.isFile() === false;
   const path = direct ? output : `${output}.${process.pid}.tmp`;
   let interrupted = false;

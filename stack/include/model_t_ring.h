@@ -291,9 +291,10 @@ static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy 
     return -1;
   }
   model_t_reader_slot* slot = reader->slot;
-  slot->policy = policy;
-  slot->pid = (int32_t)getpid();
-  slot->pid_start = model_t_process_start(slot->pid);
+  const int32_t pid = (int32_t)getpid();
+  __atomic_store_n(&slot->policy, (uint32_t)policy, __ATOMIC_RELAXED);
+  __atomic_store_n(&slot->pid, pid, __ATOMIC_RELAXED);
+  __atomic_store_n(&slot->pid_start, model_t_process_start(pid), __ATOMIC_RELAXED);
   __atomic_store_n(&slot->delivered, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&slot->lost, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&slot->state, MODEL_T_READER_JOINING, __ATOMIC_RELEASE);

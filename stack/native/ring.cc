@@ -214,7 +214,7 @@ void ReaderTable::admit_joining(uint64_t head) {
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
     model_t_reader_slot& slot = ring_.readers()[i];
     if (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) != MODEL_T_READER_JOINING) continue;
-    const uint32_t policy = slot.policy;
+    const uint32_t policy = __atomic_load_n(&slot.policy, __ATOMIC_RELAXED);
     if (policy > MODEL_T_DROP || !(allowed_ >> policy & 1)) {
       __atomic_store_n(&slot.state, MODEL_T_READER_FAULTY, __ATOMIC_RELEASE);
       continue;
@@ -227,8 +227,8 @@ void ReaderTable::admit_joining(uint64_t head) {
       continue; /* it gave up */
     if (known_[i].pid != 0) past_.push_back(known_[i]);
     /* Read again: the slot may have changed hands between the look and the swap. Its reader is let in with what it may have. */
-    const uint32_t joined = slot.policy;
-    known_[i] = {slot.pid, joined > MODEL_T_DROP || !(allowed_ >> joined & 1) ? policy : joined, MODEL_T_READER_ATTACHED, head, head, 0, 0};
+    const uint32_t joined = __atomic_load_n(&slot.policy, __ATOMIC_RELAXED);
+    known_[i] = {__atomic_load_n(&slot.pid, __ATOMIC_RELAXED), joined > MODEL_T_DROP || !(allowed_ >> joined & 1) ? policy : joined, MODEL_T_READER_ATTACHED, head, head, 0, 0};
     in_[i] = true;
   }
   recount();
@@ -273,10 +273,12 @@ void ReaderTable::evict_dead() {
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
     model_t_reader_slot& slot = ring_.readers()[i];
     const uint32_t state = __atomic_load_n(&slot.state, __ATOMIC_ACQUIRE);
-    if (state == MODEL_T_READER_FREE || model_t_process_alive(slot.pid, slot.pid_start)) continue;
+    if (state == MODEL_T_READER_FREE || state == MODEL_T_READER_CLAIMED) continue; /* nobody, or one that is filling it in */
+    const int32_t pid = __atomic_load_n(&slot.pid, __ATOMIC_RELAXED);
+    if (model_t_process_alive(pid, __atomic_load_n(&slot.pid_start, __ATOMIC_RELAXED))) continue;
     if (in_[i]) leave(i, MODEL_T_READER_DIED);
     /* Nobody is left who could write to the slot: the next reader may have it. */
-    if (state != MODEL_T_READER_CLAIMED) __atomic_store_n(&slot.state, static_cast<uint32_t>(MODEL_T_READER_FREE), __ATOMIC_RELEASE);
+    __atomic_store_n(&slot.state, static_cast<uint32_t>(MODEL_T_READER_FREE), __ATOMIC_RELEASE);
   }
 }
 
