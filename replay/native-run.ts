@@ -61,7 +61,6 @@ export interface NativeRunResult {
   readonly mutation: {
     readonly unchanged: Readonly<Record<string, number>>;
     readonly periodLaps: number | null;
-    readonly hosts: number;
   };
   readonly ring: { readonly bytes: number; readonly descriptors: number; readonly hugePages: string };
 }

@@ -96,7 +96,7 @@ export const PRODUCER_BLOCK: Struct = {
   fields: [
     { name: 'phase', type: 'uint64_t', doc: '0 waiting for readers, 1 running, 2 draining, 3 done' },
     { name: 'offered', type: 'uint64_t', doc: 'packets produced, dropped ones included' },
-    { name: 'bytes', type: 'uint64_t', doc: 'captured frame bytes of those packets' },
+    { name: 'bytes', type: 'uint64_t', doc: 'captured frame bytes of those packets, once production has ended' },
     { name: 'laps', type: 'uint64_t', doc: 'laps completed' },
     { name: 'dropped', type: 'uint64_t', doc: 'packets dropped because a drop reader had no room' },
     { name: 'started_ns', type: 'uint64_t', doc: 'CLOCK_MONOTONIC when the first burst began' },
@@ -117,7 +117,6 @@ export const CONTAINER_BLOCK: Struct = {
     { name: 'lost', type: 'uint64_t', doc: 'packets overwritten before they were read (policy lag)' },
     { name: 'bursts', type: 'uint64_t', doc: 'bursts consumed' },
     { name: 'empty_polls', type: 'uint64_t', doc: 'polls that found nothing' },
-    { name: 'updated_ns', type: 'uint64_t', doc: 'CLOCK_MONOTONIC at the last update' },
   ],
 };
 

@@ -140,7 +140,6 @@ Napi::Object mutation_object(Napi::Env env, const Mutation& mutation) {
   out.Set("unchanged", unchanged);
   const uint64_t period = mutation.period_laps();
   out.Set("periodLaps", period == UINT64_MAX ? env.Null() : number(env, period));
-  out.Set("hosts", number(env, mutation.hosts4() + mutation.hosts6()));
   return out;
 }
 

@@ -81,8 +81,6 @@ class Mutation {
 
   /* Laps until an address is used again; UINT64_MAX when nothing is rewritten. 0: the prefix is smaller than one lap. */
   uint64_t period_laps() const;
-  uint64_t hosts4() const { return hosts4_.size(); }
-  uint64_t hosts6() const { return hosts6_.size(); }
   uint64_t unchanged(Unchanged reason) const { return unchanged_[static_cast<size_t>(reason)]; }
 
  private:

@@ -1,5 +1,6 @@
 /*
  * model_t_ring.h - read a Model-T ring from any process. One self-contained C11 header (GCC or Clang, Linux); also C++.
+ * It is long because it is the whole of what another program needs: layout, reader, digest, and no library to link.
  *
  * A ring is shared memory between one producer (model-t replay --to ring:NAME) and up to 16 readers:
  *

@@ -16,7 +16,7 @@ constexpr uint32_t kMaxVerdicts = 8;
 struct ProducerBlock {
   uint64_t phase; /* 0 waiting for readers, 1 running, 2 draining, 3 done */
   uint64_t offered; /* packets produced, dropped ones included */
-  uint64_t bytes; /* captured frame bytes of those packets */
+  uint64_t bytes; /* captured frame bytes of those packets, once production has ended */
   uint64_t laps; /* laps completed */
   uint64_t dropped; /* packets dropped because a drop reader had no room */
   uint64_t started_ns; /* CLOCK_MONOTONIC when the first burst began */
@@ -45,15 +45,13 @@ struct ContainerBlock {
   uint64_t lost; /* packets overwritten before they were read (policy lag) */
   uint64_t bursts; /* bursts consumed */
   uint64_t empty_polls; /* polls that found nothing */
-  uint64_t updated_ns; /* CLOCK_MONOTONIC at the last update */
-  uint8_t pad_48[80];
+  uint8_t pad_40[88];
 };
 static_assert(offsetof(ContainerBlock, delivered) == 0, "ContainerBlock.delivered");
 static_assert(offsetof(ContainerBlock, bytes) == 8, "ContainerBlock.bytes");
 static_assert(offsetof(ContainerBlock, lost) == 16, "ContainerBlock.lost");
 static_assert(offsetof(ContainerBlock, bursts) == 24, "ContainerBlock.bursts");
 static_assert(offsetof(ContainerBlock, empty_polls) == 32, "ContainerBlock.empty_polls");
-static_assert(offsetof(ContainerBlock, updated_ns) == 40, "ContainerBlock.updated_ns");
 static_assert(sizeof(ContainerBlock) == 128, "ContainerBlock");
 
 /* One operation in one container; written by that container once per burst, with relaxed stores. */
