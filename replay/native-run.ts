@@ -1,12 +1,120 @@
 /**
- * The native class `Run` (replay/native/binding_run.cc) as TypeScript sees it. Types only, and the one place that takes
- * the class from the addon.
+ * The native classes `Run` (replay/native/binding_run.cc) and `DeviceImage` (binding_device.cc) as TypeScript sees them.
+ * Types only, and the one place that takes the classes from the addon.
  */
 import { nativeModule } from '../stack/index.js';
 import type { NativeTrace } from './captures/native-trace.js';
 
+export interface NativeRewrite {
+  readonly address: Uint8Array;
+  readonly length: number;
+}
+
+/** What is rewritten, and how; for a run with a GPU it comes from the device image. */
+export interface NativeMutation {
+  readonly unique: 'flow' | 'packet' | 'off';
+  readonly seed: bigint;
+  readonly rewrites: readonly NativeRewrite[];
+}
+
+/** Byte offsets of the tables of a tile; each section is at least 256 bytes long and starts at a multiple of 256. */
+export interface DeviceSections {
+  readonly host4: number;
+  readonly fixed4: number;
+  readonly sums4: number;
+  readonly place4: number;
+  readonly extra4: number;
+  readonly rows6: number;
+  readonly packets: number;
+}
+
+/** A part of the virtual image (all copies of the trace, end to end) that fits one storage binding. */
+export interface DeviceTile {
+  readonly packets: number;
+  /** Of slots. */
+  readonly bytes: number;
+  readonly rows4: number;
+  readonly rows6: number;
+  readonly tablesBytes: number;
+  readonly sections: DeviceSections;
+}
+
+/** The trace and its compiled mutation, as a GPU wants them. */
+export interface NativeDeviceImage {
+  /** Of one copy. */
+  shape(): {
+    readonly packets: number;
+    readonly slotBytes: number;
+    readonly frameBytes: number;
+    readonly rows4: number;
+    readonly rows6: number;
+    readonly largestSlot: number;
+  };
+  /**
+   * Cuts `copies` laps laid end to end into tiles of at most `tileBytes` bytes of slots. A run takes the layout that is there when
+   * it is made. Throws an Error with code RUN_IMPOSSIBLE when that cannot be (a slot that is larger, a tile beyond 2 GiB).
+   */
+  layOut(copies: number, tileBytes: number): readonly DeviceTile[];
+  /** Writes any byte range of a tile's image or tables, on a pool thread. The buffer must stay attached until then. */
+  fill(
+    tile: number,
+    part: 'image' | 'tables',
+    offset: number,
+    buffer: ArrayBuffer,
+    byteOffset: number,
+    bytes: number,
+  ): Promise<void>;
+  /** 32 words: the uniform block of the kernels. A copy. */
+  parameters(): Uint32Array;
+}
+
+/** Mapped memory that the device fills and the run reads, `staging.length` batches in flight. */
+export interface NativeGpuConfig {
+  readonly device: NativeDeviceImage;
+  /** push: readers read the staging memory in place. pull: the engine's thread copies it into the ring. */
+  readonly insert: 'push' | 'pull';
+  /** Mapped now, of `batchBytes` bytes or more, 64-byte aligned; 1 to 15. Their addresses are remembered, not the buffers. */
+  readonly staging: readonly ArrayBuffer[];
+  readonly batchBytes: number;
+  /** A batch never crosses the end of a tile. */
+  readonly streamed: boolean;
+}
+
+/** Packets of one batch that lie end to end in one tile; rows and packets count from the start of the tile. */
+export interface NativeSegment {
+  readonly tile: number;
+  /** In the tile's image. */
+  readonly sourceOffset: number;
+  /** In the staging buffer. */
+  readonly targetOffset: number;
+  readonly bytes: number;
+  readonly row4: number;
+  readonly rows4: number;
+  readonly row6: number;
+  readonly rows6: number;
+  readonly packet: number;
+  readonly packets: number;
+  readonly base4: number;
+  readonly base6Low: number;
+  readonly base6High: number;
+  /** Of the first packet. */
+  readonly lap: number;
+  /** Index of the first packet in its lap. */
+  readonly indexInLap: number;
+}
+
+export interface NativeBatch {
+  /** From 0; the slot is `number` modulo the number of staging buffers. */
+  readonly number: number;
+  readonly slot: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** At most 16. */
+  readonly segments: readonly NativeSegment[];
+}
+
 /** Numbers that may exceed 2^53 are bigints; 2^64-1 = no limit. */
-export interface NativeRunConfig {
+export interface NativeRunConfig extends NativeMutation {
   readonly target: 'stack' | 'ring' | 'pcap' | 'null';
   readonly ringName: string;
   /** File descriptor, open for writing; -1 = none. */
@@ -23,10 +131,9 @@ export interface NativeRunConfig {
   readonly policy: 'block' | 'lag' | 'drop';
   readonly waitReaders: number;
   readonly digestLines: number;
-  readonly unique: 'flow' | 'packet' | 'off';
-  readonly seed: bigint;
-  readonly rewrites: readonly { readonly address: Uint8Array; readonly length: number }[];
   readonly operations: readonly { readonly name: string; readonly parameter: number }[];
+  /** One thread, payload that is copied; the mutation is that of the device image, not the one above. */
+  readonly gpu?: NativeGpuConfig;
 }
 
 export interface NativeReader {
@@ -62,6 +169,8 @@ export interface NativeRunResult {
     readonly unchanged: Readonly<Record<string, number>>;
     readonly periodLaps: number | null;
   };
+  /** Slot bytes that threads of the engine copied; 0 for push. */
+  readonly hostCopiedBytes: number;
   readonly ring: { readonly bytes: number; readonly descriptors: number; readonly hugePages: string };
 }
 
@@ -72,6 +181,21 @@ export interface NativeRun {
   abort(): void;
   /** Once. Resolves when all threads have ended and the reference has checked what was delivered. */
   wait(): Promise<NativeRunResult>;
+
+  // Runs with a GPU. All from one thread; staging buffers stay what they are until wait() has resolved.
+
+  /** The next batch to make, or null: all buffers are in flight, or nothing more is wanted. */
+  nextBatch(): NativeBatch | null;
+  /** The oldest batch not yet published is in this buffer, mapped. Throws if the buffer is not that of its slot. */
+  publish(buffer: ArrayBuffer): void;
+  /** True: the oldest published batch was given back, and the caller unmaps its buffer. False once the stream is ending. */
+  reclaim(): boolean;
+  /** Ends the run as failed: readers are told that the stream was aborted. */
+  fail(message: string): void;
+  /** The stream is over: nothing more will be read or planned. */
+  ended(): boolean;
+  /** Blocks this thread that long; not at all if reclaim() would succeed or the stream is over. */
+  nap(microseconds: number): void;
 }
 
 interface ReplayNative {
@@ -80,7 +204,15 @@ interface ReplayNative {
     trace: NativeTrace,
     config: NativeRunConfig,
   ) => NativeRun;
+  /** Compiles the mutation. Throws an Error with code RUN_IMPOSSIBLE and one sentence. The trace must be complete. */
+  readonly DeviceImage: new (
+    trace: NativeTrace,
+    mutation: NativeMutation,
+  ) => NativeDeviceImage;
+  /** memcpy of the trace into a ring-sized region; captured frame bytes per second. */
   measureTraceCopy(trace: NativeTrace, regionBytes: number, seconds: number): number;
+  /** memcpy of the trace into `buffers` buffers of `batchBytes` bytes in turn; captured frame bytes per second. */
+  measureStagedCopy(trace: NativeTrace, batchBytes: number, buffers: number, seconds: number): number;
 }
 
 export function replayNative(): ReplayNative {

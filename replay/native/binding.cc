@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "../../stack/native/binding.h"
+#include "binding_device.h"
 #include "binding_run.h"
 #include "binding_trace.h"
 
@@ -10,6 +11,7 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   model_t::init_stack(env, exports);
   model_t::init_trace(env, exports);
+  model_t::init_device(env, exports);
   model_t::init_run(env, exports);
   return exports;
 }

@@ -1,6 +1,7 @@
 /*
  * See binding_run.h. Argument checks and conversions only. A run crosses the border four times whatever the packet count:
- * new Run(), statistics, wait(), and stop() when somebody interrupts. wait() blocks a pool thread, never JavaScript's.
+ * new Run(), statistics, wait(), and stop() when somebody interrupts. wait() blocks a pool thread, never JavaScript's. With a
+ * device there are a few calls more per batch, and nap(), which is there to block.
  */
 #include "binding_run.h"
 
@@ -9,94 +10,12 @@
 #include <utility>
 
 #include "../../stack/native/clock.h"
+#include "binding_config.h"
 #include "binding_trace.h"
-#include "run.h"
 
 namespace model_t {
 
 namespace {
-
-/* Typed reads of a config object that TypeScript has already validated: a wrong type here is a bug, hence TypeError. */
-class Config {
- public:
-  explicit Config(const Napi::Object& object) : object_(object) {}
-  double number(const char* key) const { return get(key, napi_number).As<Napi::Number>().DoubleValue(); }
-  uint64_t big(const char* key) const {
-    bool lossless = false;
-    return get(key, napi_bigint).As<Napi::BigInt>().Uint64Value(&lossless);
-  }
-  uint32_t small(const char* key) const { return static_cast<uint32_t>(number(key)); }
-  bool flag(const char* key) const { return get(key, napi_boolean).As<Napi::Boolean>().Value(); }
-  std::string text(const char* key) const { return get(key, napi_string).As<Napi::String>().Utf8Value(); }
-  Napi::Array list(const char* key) const { return get(key, napi_object).As<Napi::Array>(); }
-  /* Index of the text in `names`. */
-  uint32_t choice(const char* key, std::initializer_list<const char*> names) const {
-    const std::string value = text(key);
-    uint32_t index = 0;
-    for (const char* name : names) {
-      if (value == name) return index;
-      index++;
-    }
-    throw Napi::TypeError::New(object_.Env(), std::string("Run: ") + key + " cannot be '" + value + "'");
-  }
-
- private:
-  Napi::Value get(const char* key, napi_valuetype type) const {
-    const Napi::Value value = object_.Get(key);
-    if (value.Type() != type) throw Napi::TypeError::New(object_.Env(), std::string("Run: wrong type of ") + key);
-    return value;
-  }
-  Napi::Object object_;
-};
-
-RunConfig read_config(const Napi::Object& object) {
-  const Config from(object);
-  RunConfig config;
-  config.target = static_cast<Target>(from.choice("target", {"stack", "ring", "pcap", "null"}));
-  config.ring_name = from.text("ringName");
-  config.file = static_cast<int>(from.number("file"));
-  config.link_type = from.small("linkType");
-  config.isa = from.text("isa");
-  config.limits = {from.big("laps"), from.big("limit")};
-  config.duration_ns = from.big("durationNs");
-  config.threads = from.small("threads");
-  config.resident = from.flag("resident");
-  config.region_bytes = from.big("regionBytes");
-  config.policy = static_cast<model_t_policy>(from.choice("policy", {"block", "lag", "drop"}));
-  config.wait_readers = from.small("waitReaders");
-  config.digest_lines = from.small("digestLines");
-  config.mutation.unique = static_cast<Unique>(from.choice("unique", {"flow", "packet", "off"}));
-  config.mutation.seed = from.big("seed");
-  const Napi::Array cpus = from.list("cpus");
-  for (uint32_t i = 0; i < cpus.Length(); i++) config.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());
-  const Napi::Array operations = from.list("operations");
-  for (uint32_t i = 0; i < operations.Length(); i++) {
-    const Config operation(operations.Get(i).ToObject());
-    config.operations.push_back({operation.text("name"), operation.small("parameter")});
-  }
-  const Napi::Array rewrites = from.list("rewrites");
-  for (uint32_t i = 0; i < rewrites.Length(); i++) {
-    const Napi::Object rewrite = rewrites.Get(i).ToObject();
-    const Napi::Uint8Array address = rewrite.Get("address").As<Napi::Uint8Array>();
-    const uint32_t length = Config(rewrite).small("length");
-    if (address.ByteLength() == 4 && length <= 32) {
-      config.mutation.rewrite4 = true;
-      config.mutation.prefix4_length = length;
-      config.mutation.prefix4 = static_cast<uint32_t>(address[0]) << 24 | static_cast<uint32_t>(address[1]) << 16 |
-                                static_cast<uint32_t>(address[2]) << 8 | address[3];
-    } else if (address.ByteLength() == 16 && length <= 128) {
-      config.mutation.rewrite6 = true;
-      config.mutation.prefix6_length = length;
-      memcpy(config.mutation.prefix6.data(), address.Data(), 16);
-    } else {
-      throw Napi::TypeError::New(object.Env(), "Run: a rewrite needs 4 or 16 address bytes and a prefix length");
-    }
-  }
-  if (config.threads < 1 || config.threads > 3 || config.operations.size() > 64) {
-    throw Napi::TypeError::New(object.Env(), "Run: 1 to 3 threads, at most 64 operations");
-  }
-  return config;
-}
 
 Napi::Value number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
@@ -173,12 +92,33 @@ Napi::Object result_object(Napi::Env env, const ReplayRun& run) {
   out.Set("verifiedPackets", number(env, result.verified_packets));
   out.Set("verifiedOk", result.verified_ok);
   out.Set("mutation", mutation_object(env, run.mutation()));
+  out.Set("hostCopiedBytes", number(env, result.host_copied_bytes));
   static const char* const kBacking[] = {"4 KiB pages", "transparent huge pages", "2 MiB huge pages"};
   Napi::Object ring = Napi::Object::New(env);
   ring.Set("bytes", number(env, run.ring().region_bytes()));
   ring.Set("descriptors", number(env, run.ring().descriptor_count()));
   ring.Set("hugePages", kBacking[static_cast<int>(run.ring().backing())]);
   out.Set("ring", ring);
+  return out;
+}
+
+Napi::Object segment_object(Napi::Env env, const Segment& segment) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("tile", segment.tile);
+  out.Set("sourceOffset", number(env, segment.source_offset));
+  out.Set("targetOffset", number(env, segment.target_offset));
+  out.Set("bytes", number(env, segment.bytes));
+  out.Set("row4", number(env, segment.row4));
+  out.Set("rows4", number(env, segment.rows4));
+  out.Set("row6", number(env, segment.row6));
+  out.Set("rows6", number(env, segment.rows6));
+  out.Set("packet", number(env, segment.packet));
+  out.Set("packets", number(env, segment.packets));
+  out.Set("base4", segment.base4);
+  out.Set("base6Low", static_cast<uint32_t>(segment.base6));
+  out.Set("base6High", static_cast<uint32_t>(segment.base6 >> 32));
+  out.Set("lap", number(env, segment.lap));
+  out.Set("indexInLap", number(env, segment.index_in_lap));
   return out;
 }
 
@@ -216,6 +156,36 @@ class Run : public Napi::ObjectWrap<Run> {
   }
   void stop(const Napi::CallbackInfo&) { run_->stop(); }
   void abort(const Napi::CallbackInfo&) { run_->abort(); }
+
+  Napi::Value next_batch(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Batch batch;
+    if (!with_device(env).next_batch(&batch, &segments_)) return env.Null();
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("number", number(env, batch.number));
+    out.Set("slot", batch.slot);
+    out.Set("packets", number(env, batch.end - batch.first));
+    out.Set("bytes", number(env, batch.bytes));
+    Napi::Array segments = Napi::Array::New(env, segments_.size());
+    for (uint32_t i = 0; i < segments_.size(); i++) segments.Set(i, segment_object(env, segments_[i]));
+    out.Set("segments", segments);
+    return out;
+  }
+  void publish(const Napi::CallbackInfo& info) {
+    if (!info[0].IsArrayBuffer()) throw Napi::TypeError::New(info.Env(), "publish(buffer: ArrayBuffer)");
+    Napi::ArrayBuffer buffer = info[0].As<Napi::ArrayBuffer>();
+    const std::string error = with_device(info.Env()).publish(static_cast<uint8_t*>(buffer.Data()), buffer.ByteLength());
+    if (!error.empty()) throw Napi::Error::New(info.Env(), error);
+  }
+  Napi::Value reclaim(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), with_device(info.Env()).reclaim()); }
+  void fail_run(const Napi::CallbackInfo& info) { with_device(info.Env()).fail(info[0].ToString().Utf8Value()); }
+  Napi::Value ended(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), run_->ended()); }
+  void nap(const Napi::CallbackInfo& info) {
+    const double microseconds = info[0].ToNumber().DoubleValue();
+    if (!(microseconds >= 0 && microseconds <= 1e6)) throw Napi::RangeError::New(info.Env(), "nap: 0 to a million microseconds");
+    with_device(info.Env()).nap(static_cast<uint64_t>(microseconds));
+  }
+
   Napi::Value wait(const Napi::CallbackInfo& info) {
     if (waited_) throw Napi::Error::New(info.Env(), "Run.wait() may be called once");
     waited_ = true;
@@ -231,7 +201,13 @@ class Run : public Napi::ObjectWrap<Run> {
     throw error;
   }
 
+  ReplayRun& with_device(Napi::Env env) {
+    if (!run_->config().device) throw Napi::Error::New(env, "this run was made without a device");
+    return *run_;
+  }
+
   std::shared_ptr<ReplayRun> run_;
+  std::vector<Segment> segments_;
   bool waited_ = false;
 };
 
@@ -271,7 +247,10 @@ void init_run(Napi::Env env, Napi::Object exports) {
   using Napi::ObjectWrap;
   exports.Set("Run", Run::DefineClass(env, "Run",
                                       {Run::InstanceMethod("statistics", &Run::statistics), Run::InstanceMethod("stop", &Run::stop),
-                                       Run::InstanceMethod("abort", &Run::abort), Run::InstanceMethod("wait", &Run::wait)}));
+                                       Run::InstanceMethod("abort", &Run::abort), Run::InstanceMethod("wait", &Run::wait),
+                                       Run::InstanceMethod("nextBatch", &Run::next_batch), Run::InstanceMethod("publish", &Run::publish),
+                                       Run::InstanceMethod("reclaim", &Run::reclaim), Run::InstanceMethod("fail", &Run::fail_run),
+                                       Run::InstanceMethod("ended", &Run::ended), Run::InstanceMethod("nap", &Run::nap)}));
   exports.Set("measureTraceCopy", Napi::Function::New(env, measure_trace_copy, "measureTraceCopy"));
 }
 

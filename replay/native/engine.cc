@@ -7,37 +7,13 @@ namespace model_t {
 
 namespace {
 
-/*
- * Packets that are copied, then patched, in one go. A fixed number, a multiple of the widest vector's rows: the loops over a
- * tile then end where the processor expects it, which is worth more than a tile that always fits the first-level cache
- * (IMIX on Zen 3: 71 against 66 % of memcpy).
- */
-constexpr uint64_t kTilePackets = 32;
-constexpr uint64_t kCheckReadersNs = 100 * 1000 * 1000;
-
-/* Rows that the widest vector kernel takes at once. */
-constexpr uint64_t kVectorRows = 16;
-static_assert(kTilePackets % kVectorRows == 0);
+/* A device, or a reader, that takes longer than this for a batch is not waited for when the time is over. */
+constexpr uint64_t kStagedGraceNs = 2000ull * 1000 * 1000;
 
 template <typename T>
 void set(uint64_t* to, T value) {
   __atomic_store_n(to, static_cast<uint64_t>(value), __ATOMIC_RELAXED);
 }
-
-/*
- * Waits politely: spins while it may be a matter of microseconds, then lets others run (there may be fewer CPUs than threads).
- * A run of pauses between two looks, because the other thread may share this core's execution units and its cache lines.
- */
-struct Pause {
-  uint32_t turns = 0;
-  void operator()() {
-    if (++turns < 200) {
-      for (int i = 0; i < 16; i++) model_t_pause();
-    }
-    else if (turns < 20000) sched_yield();
-    else usleep(50);
-  }
-};
 
 uint64_t lap_span(const TraceImage& image) {
   const uint64_t packets = image.packets();
@@ -55,97 +31,69 @@ uint64_t lap_span(const TraceImage& image) {
 
 }  // namespace
 
-struct NativeEngine::Worker {
+struct Engine::Worker {
   BurstPlanner planner;
+  std::atomic<uint64_t>& host_copied;
+  uint64_t copied = 0; /* slot bytes */
+  ~Worker() { host_copied.fetch_add(copied, std::memory_order_relaxed); }
 };
 
-NativeEngine::NativeEngine(const TraceImage& image, Mutation& mutation, RingMemory& ring, EngineOptions options,
-                           ProducerBlock* statistics)
+Engine::Engine(const TraceImage& image, Filling& filling, RingMemory& ring, EngineOptions options, ProducerBlock* statistics)
     : image_(image),
-      mutation_(mutation),
+      filling_(filling),
       ring_(ring),
       options_(std::move(options)),
       statistics_(statistics),
-      readers_(ring, options_.threads > 1 || options_.resident ? 1u << MODEL_T_BLOCK | 1u << MODEL_T_LAG : 7u) {
+      readers_(ring, options_.threads > 1 || !options_.drop_readers ? 1u << MODEL_T_BLOCK | 1u << MODEL_T_LAG : 7u) {
   if (image_.is_complete()) time_span_ = lap_span(image_);
 }
 
-NativeEngine::~NativeEngine() {
+Engine::~Engine() {
   abort();
   join();
 }
 
-void NativeEngine::start() {
+void Engine::start() {
   ring_.publish_state(MODEL_T_RING_OPEN);
   for (uint32_t i = 0; i < options_.threads; i++) threads_.emplace_back([this, i] { run(i); });
 }
 
-void NativeEngine::stop() { end_with(Stopped::interrupted); }
+void Engine::stop() { end_with(Stopped::interrupted); }
 
-void NativeEngine::abort() {
+void Engine::abort() {
   abort_.store(true, std::memory_order_relaxed);
   stop();
 }
 
-void NativeEngine::join() {
+void Engine::join() {
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
 }
 
-std::vector<ReaderReport> NativeEngine::reader_reports() {
-  std::lock_guard<std::mutex> lock(readers_mutex_);
-  return readers_.reports();
+void Engine::fail(const std::string& error) {
+  abort_.store(true, std::memory_order_relaxed);
+  fail_here(error);
 }
 
-/* Turn only: outcome_ is its owner's. */
-void NativeEngine::fail(const std::string& error) {
-  outcome_.error = error;
+void Engine::fail_here(const std::string& error) {
+  {
+    std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (!stopping() && failure_.empty()) failure_ = error;
+  }
   end_with(Stopped::failed);
 }
 
 /* The first reason counts. */
-void NativeEngine::end_with(Stopped reason) {
+void Engine::end_with(Stopped reason) {
   Stopped none = Stopped::end;
   stopped_.compare_exchange_strong(none, reason);
   stop_.store(true, std::memory_order_release);
 }
 
-void NativeEngine::wait_for_readers() {
-  while (!stop_.load(std::memory_order_relaxed)) {
-    check_readers(now_ns());
-    {
-      std::lock_guard<std::mutex> lock(readers_mutex_);
-      readers_.admit(0);
-      if (readers_.attached() >= options_.wait_readers) {
-        readers_.evict_dead(); /* one that died while it waited is no reader: wait for another */
-        if (readers_.attached() >= options_.wait_readers) return;
-      }
-    }
-    usleep(500);
-  }
-}
-
-/* Rate-limited look at whether the readers still live. Ends the run when a ring that needs readers has lost its last. */
-void NativeEngine::check_readers(uint64_t now) {
-  if (now - last_check_ns_.load(std::memory_order_relaxed) < kCheckReadersNs) return;
-  last_check_ns_.store(now, std::memory_order_relaxed);
-  std::lock_guard<std::mutex> lock(readers_mutex_);
-  readers_.evict_dead();
-  set(&statistics_->failed_readers, readers_.failed());
-  if (options_.needs_readers && started_.load(std::memory_order_relaxed) && readers_.attached() == 0) {
-    end_with(Stopped::reader_died);
-  }
-}
-
-bool NativeEngine::has_lag_reader() {
-  std::lock_guard<std::mutex> lock(readers_mutex_);
-  return readers_.any_policy(1u << MODEL_T_LAG);
-}
-
-void NativeEngine::run(uint32_t thread) {
+void Engine::run(uint32_t thread) {
   settle_thread("model-t replay", thread < options_.cpus.size() ? options_.cpus[thread] : -1);
-  Worker worker{BurstPlanner(image_, ring_.region_bytes(), ring_.descriptor_count(), options_.limits)};
+  Worker worker{BurstPlanner(image_, ring_.region_bytes(), ring_.descriptor_count(), options_.limits, options_.staging), host_copied_};
   if (thread == 0) {
     wait_for_readers();
     outcome_.started_ns = now_ns();
@@ -153,7 +101,7 @@ void NativeEngine::run(uint32_t thread) {
     set(&statistics_->phase, 1);
     started_.store(true, std::memory_order_release);
   }
-  Pause pause;
+  Pause pause = this->pause();
   while (!started_.load(std::memory_order_acquire)) pause();
   pause.turns = 0;
   Burst burst;
@@ -161,7 +109,7 @@ void NativeEngine::run(uint32_t thread) {
     const BurstPlanner::Next next = worker.planner.next(&burst);
     if (next == BurstPlanner::Next::wait) {
       const uint64_t now = now_ns();
-      if (options_.duration_ns && now - outcome_.started_ns >= options_.duration_ns) end_with(Stopped::duration);
+      if (is_over(now, worker.planner.ordinal(), true)) end_with(Stopped::duration);
       if (stop_.load(std::memory_order_acquire)) break;
       check_readers(now);
       pause();
@@ -170,8 +118,8 @@ void NativeEngine::run(uint32_t thread) {
     if (next == BurstPlanner::Next::end) break;
     if (next == BurstPlanner::Next::too_large) {
       /* Only a live image: a complete one was measured against the ring before the start. */
-      fail("packet " + std::to_string(worker.planner.index() + 1) + " needs a slot of more than half the ring's " +
-           std::to_string(ring_.region_bytes()) + " bytes; give a larger --ring-size");
+      fail_here("packet " + std::to_string(worker.planner.index() + 1) + " needs a slot of more than half the ring's " +
+                std::to_string(ring_.region_bytes()) + " bytes; give a larger --ring-size");
       break;
     }
     pause.turns = 0;
@@ -185,16 +133,20 @@ void NativeEngine::run(uint32_t thread) {
 }
 
 /* False when the stream was ended, here or elsewhere. */
-bool NativeEngine::make_burst(Worker& worker, const Burst& burst) {
+bool Engine::make_burst(Worker& worker, const Burst& burst) {
   /* Compiled before the start, but for a live image, which has one thread. */
-  const bool compiled = mutation_.extend_to(burst.first + burst.count);
-  if (!compiled) fail("out of memory while compiling the mutation of packet " + std::to_string(burst.first + 1));
+  const bool compiled = filling_.prepare(burst.first + burst.count);
+  if (!compiled) fail_here("out of memory while compiling the mutation of packet " + std::to_string(burst.first + 1));
   const bool skipped_mark = burst.mark && has_lag_reader(); /* lag readers count positions, so they get no marks */
   const Room room = !compiled ? Room::stopped : skipped_mark ? Room::dropped : wait_for_room(burst);
   if (room == Room::yes) {
     raise_floor(burst.required);
-    if (burst.mark) write_mark(burst, MODEL_T_END_OF_LAP);
-    else write_burst(burst);
+    if (burst.mark) {
+      write_mark(burst, MODEL_T_END_OF_LAP);
+    } else {
+      worker.copied += filling_.fill(burst);
+      describe(burst);
+    }
   }
   if (!wait_for_turn(burst.number)) return false;
   if (room == Room::stopped || stop_.load(std::memory_order_acquire)) {
@@ -210,103 +162,21 @@ bool NativeEngine::make_burst(Worker& worker, const Burst& burst) {
     if (burst.mark) outcome_.lap_mark = burst.position;
     worker.planner.commit(burst);
   }
+  if (options_.staging) options_.staging->set_consumed(worker.planner.ordinal());
   publish(worker);
   turn_.store(burst.number + 1, std::memory_order_release);
   return true;
 }
 
-/* True when everything below burst.required is consumed and published; `drop`: only a drop reader is in the way. */
-bool NativeEngine::room_now(const Burst& burst, bool* drop) {
-  std::lock_guard<std::mutex> lock(readers_mutex_);
-  const uint64_t head = readers_.head();
-  readers_.admit(head);
-  const uint64_t waiting = readers_.slowest(1u << MODEL_T_BLOCK);
-  const uint64_t dropping = readers_.slowest(1u << MODEL_T_DROP);
-  const uint64_t free_below = waiting < head ? waiting : head;
-  slowest_.store(free_below < dropping ? free_below : dropping, std::memory_order_release);
-  if (free_below < burst.required) return false;
-  *drop = dropping < burst.required;
-  return true;
-}
-
-NativeEngine::Room NativeEngine::wait_for_room(const Burst& burst) {
-  /* acquire: the reads of a reader, done before it moved its tail, come before our writes */
-  if (slowest_.load(std::memory_order_acquire) >= burst.required) return Room::yes;
-  const uint64_t begin = cycles();
-  Pause pause;
-  bool drop = false;
-  while (!room_now(burst, &drop)) {
-    if (stop_.load(std::memory_order_acquire)) return Room::stopped;
-    if (pause.turns % 1024 == 1023) check_readers(now_ns());
-    pause();
-  }
-  if (pause.turns) __atomic_fetch_add(&statistics_->wait_cycles, cycles() - begin, __ATOMIC_RELAXED);
-  return drop ? Room::dropped : Room::yes;
-}
-
 /* False when the stream was ended by another thread. */
-bool NativeEngine::wait_for_turn(uint64_t number) {
-  for (Pause pause; turn_.load(std::memory_order_acquire) != number; pause()) {
+bool Engine::wait_for_turn(uint64_t number) {
+  for (Pause pause = this->pause(); turn_.load(std::memory_order_acquire) != number; pause()) {
     if (ended_.load(std::memory_order_acquire)) return false;
   }
   return !ended_.load(std::memory_order_acquire);
 }
 
-/* Lag readers must know that positions are going away before they do: the fence keeps the stores that follow behind it. */
-void NativeEngine::raise_floor(uint64_t position) {
-  uint64_t current = floor_.load(std::memory_order_relaxed);
-  while (current < position && !floor_.compare_exchange_weak(current, position, std::memory_order_relaxed)) {
-  }
-  uint64_t* const shared = &ring_.header()->floor;
-  uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
-  while (seen < position && !__atomic_compare_exchange_n(shared, &seen, position, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-  }
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-void NativeEngine::write_burst(const Burst& burst) {
-  uint8_t* const target = ring_.region() + burst.region_offset;
-  if (mutation_.active()) {
-    write_tiles(burst, target);
-  } else if (!options_.resident || burst.lap < options_.resident_copies) {
-    const uint64_t* offsets = image_.slot_offsets() + burst.first;
-    options_.kernels->copy(target, image_.slots() + offsets[0], offsets[burst.count] - offsets[0]);
-  }
-  describe(burst);
-}
-
-void NativeEngine::write_tiles(const Burst& burst, uint8_t* target) {
-  const ReplayKernels& kernels = *options_.kernels;
-  const uint64_t* offsets = image_.slot_offsets();
-  const uint64_t start = offsets[burst.first];
-  const uint64_t end = burst.first + burst.count;
-  const bool copy = !options_.resident || burst.lap < options_.resident_copies;
-  Patch4 job = mutation_.patch4_for(burst.lap);
-  job.origin = static_cast<uint32_t>(start);
-  job.source = image_.slots() + start;
-  job.target = target;
-  const uint64_t last4 = mutation_.rows4_before(end);
-  if (copy && mutation_.lines_before(end) - mutation_.lines_before(burst.first) == burst.count) {
-    kernels.fill_lines(job, mutation_.rows4_before(burst.first), last4);
-    return;
-  }
-  uint64_t row4 = mutation_.rows4_before(burst.first);
-  uint64_t row6 = mutation_.rows6_before(burst.first);
-  for (uint64_t packet = burst.first; packet < end;) {
-    const uint64_t next = end - packet < kTilePackets ? end : packet + kTilePackets;
-    if (copy) kernels.copy(target + (offsets[packet] - start), image_.slots() + offsets[packet], offsets[next] - offsets[packet]);
-    /* Whole vectors only: what is left over joins the next tile, the burst's last rows go one by one. */
-    const uint64_t to4 = next == end ? last4 : mutation_.rows4_before(next) - (mutation_.rows4_before(next) - row4) % kVectorRows;
-    kernels.patch4(job, row4, to4);
-    row4 = to4;
-    const uint64_t to6 = mutation_.rows6_before(next);
-    if (row6 != to6) mutation_.patch6(burst.lap, row6, to6, job.origin, target);
-    row6 = to6;
-    packet = next;
-  }
-}
-
-void NativeEngine::describe(const Burst& burst) {
+void Engine::describe(const Burst& burst) {
   const uint64_t mask = ring_.descriptor_count() - 1;
   if (burst.lap > 0 && time_span_ == 0) time_span_ = lap_span(image_); /* live: one thread, and now complete */
   const uint64_t time_shift = burst.lap * time_span_;
@@ -315,7 +185,7 @@ void NativeEngine::describe(const Burst& burst) {
     const uint64_t at = (burst.position + done) & mask;
     const uint64_t room = mask + 1 - at;
     const uint32_t count = burst.count - done < room ? burst.count - done : static_cast<uint32_t>(room);
-    options_.kernels->describe(ring_.descriptors() + at, image_.shapes() + burst.first + done, count, shift,
+    options_.kernels->describe(ring_.descriptors() + at, image_.shapes() + burst.first + done, count, burst.region, shift,
                                static_cast<uint32_t>(burst.ordinal + done));
     options_.kernels->shift_times(ring_.times() + at, image_.times_ns() + burst.first + done, count, time_shift);
     done += count;
@@ -323,15 +193,26 @@ void NativeEngine::describe(const Burst& burst) {
   if (burst.end_of_lap) ring_.descriptors()[(burst.position + burst.count - 1) & mask].flags = MODEL_T_END_OF_LAP;
 }
 
-void NativeEngine::write_mark(const Burst& burst, uint16_t flags) {
+void Engine::write_mark(const Burst& burst, uint16_t flags) {
   const uint64_t at = burst.position & (ring_.descriptor_count() - 1);
   ring_.descriptors()[at] = {static_cast<uint16_t>(flags | MODEL_T_MARK), 0, 0, MODEL_T_FRAME_OFFSET,
                              static_cast<uint32_t>(burst.ordinal)};
   ring_.times()[at] = 0;
 }
 
+/*
+ * Whether the time that was asked for is over. Staged batches are handed out whole, and one more is waited for: the last one is
+ * then still in place, because nobody needs its buffer any more, and can be verified.
+ */
+bool Engine::is_over(uint64_t now, uint64_t ordinal, bool waiting) const {
+  if (options_.duration_ns == 0 || now - outcome_.started_ns < options_.duration_ns) return false;
+  if (!options_.staging) return true;
+  if (now - outcome_.started_ns >= options_.duration_ns + kStagedGraceNs) return true;
+  return !waiting && options_.staging->at_end(ordinal);
+}
+
 /* Turn only: makes everything below the planner's position visible, lets readers in, keeps the statistics. */
-void NativeEngine::publish(const Worker& worker) {
+void Engine::publish(const Worker& worker) {
   const uint64_t head = worker.planner.position();
   readers_.publish_head(head);
   if (readers_.wanted()) {
@@ -346,12 +227,12 @@ void NativeEngine::publish(const Worker& worker) {
   set(&statistics_->updated_ns, now);
   const uint64_t slowest = slowest_.load(std::memory_order_relaxed);
   set(&statistics_->ring_distance, slowest < head ? head - slowest : 0);
-  if (options_.duration_ns && now - outcome_.started_ns >= options_.duration_ns) end_with(Stopped::duration);
+  if (is_over(now, worker.planner.ordinal(), false)) end_with(Stopped::duration);
   if (options_.needs_readers) check_readers(now);
 }
 
 /* One thread, holding the turn: ends the stream and waits for the readers. */
-void NativeEngine::finish(Worker& worker) {
+void Engine::finish(Worker& worker) {
   ended_.store(true, std::memory_order_release);
   outcome_.published_ns = now_ns();
   outcome_.offered = worker.planner.ordinal();
@@ -364,7 +245,7 @@ void NativeEngine::finish(Worker& worker) {
   const Burst mark = worker.planner.mark();
   bool drop = false;
   /* A mark is not dropped: here the producer waits for drop readers too. */
-  for (Pause pause; (!room_now(mark, &drop) || drop) && !abort_.load(std::memory_order_relaxed); pause()) {
+  for (Pause pause = this->pause(); (!room_now(mark, &drop) || drop) && !abort_.load(std::memory_order_relaxed); pause()) {
     if (pause.turns % 1024 == 1023) check_readers(now_ns());
   }
   if (abort_.load(std::memory_order_relaxed)) {
@@ -379,19 +260,12 @@ void NativeEngine::finish(Worker& worker) {
   outcome_.floor = floor_.load(std::memory_order_relaxed);
   outcome_.finished_ns = now_ns();
   outcome_.stopped = stopped_.load();
+  {
+    std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (outcome_.stopped == Stopped::failed) outcome_.error = failure_;
+  }
   set(&statistics_->phase, 3);
   done_.store(true, std::memory_order_release);
-}
-
-/* Until every reader has consumed the positions below `position`, left, or died. */
-void NativeEngine::drain(uint64_t position) {
-  for (Pause pause; !abort_.load(std::memory_order_relaxed); pause()) {
-    {
-      std::lock_guard<std::mutex> lock(readers_mutex_);
-      if (readers_.slowest(7u) >= position) return; /* also when nobody is left */
-    }
-    if (pause.turns % 1024 == 1023) check_readers(now_ns());
-  }
 }
 
 }  // namespace model_t

@@ -1,12 +1,13 @@
 /*
- * The native engine: C++ threads that copy the trace image into a ring, burst by burst, and patch it on the way.
+ * The engine: C++ threads that fill a ring, burst by burst. How a burst's packets get there is the filling's (filling.h): copied
+ * from the trace image and patched on the way, copied from a device's staging memory, or read where the device put them.
  *
  *   every thread plans the same bursts; thread k of T makes bursts k, k+T, k+2T ...
- *     wait for room -> copy -> patch -> describe -> wait for its turn -> publish head -> pass the turn on
+ *     wait for packets -> wait for room -> fill -> describe -> wait for its turn -> publish head -> pass the turn on
  *
  * So one ring fills in trace order whatever the number of threads. The thread whose turn it is owns head, floor and the
  * producer block; the reader table is behind a mutex that is taken only when the cached slowest reader is too slow.
- * Started and stopped by the run (run.h) from any thread.
+ * Started and stopped by the run (run.h) from any thread. engine.cc makes bursts; engine_readers.cc deals with who reads them.
  */
 #ifndef MODEL_T_REPLAY_ENGINE_H
 #define MODEL_T_REPLAY_ENGINE_H
@@ -19,9 +20,10 @@
 
 #include "../../stack/native/ring.h"
 #include "../../stack/native/statistics_layout.h"
+#include "filling.h"
 #include "kernels.h"
-#include "mutation.h"
 #include "planner.h"
+#include "staging.h"
 
 namespace model_t {
 
@@ -31,8 +33,8 @@ struct EngineOptions {
   uint64_t duration_ns = 0; /* 0 = no limit */
   uint32_t threads = 1;
   std::vector<int> cpus;   /* one per thread, or empty: not pinned */
-  bool resident = false;   /* payload is written while lap < resident_copies, later laps rewrite headers in place */
-  uint64_t resident_copies = 0;
+  Staging* staging = nullptr; /* where a device puts the packets; one thread then */
+  bool drop_readers = true;   /* false: resident payload and pushed packets, whose places are fixed; also with threads */
   uint32_t wait_readers = 0; /* readers to wait for before the first packet */
   /* The ring lives only as long as it has readers: none left ends the run. */
   bool needs_readers = false;
@@ -56,21 +58,53 @@ struct EngineOutcome {
   std::string error; /* when `stopped` is failed */
 };
 
-class NativeEngine {
+/*
+ * Waits politely: spins while it may be a matter of microseconds, then lets others run (there may be fewer CPUs than threads).
+ * A run of pauses between two looks, because the other thread may share this core's execution units and its cache lines.
+ * `gentle`: sleeps almost at once, because the CPUs may be what the packets are made with.
+ */
+struct Pause {
+  bool gentle = false;
+  uint32_t turns = 0;
+  void operator()() {
+    turns++;
+    if (turns < (gentle ? 20u : 200u)) {
+      for (int i = 0; i < 16; i++) model_t_pause();
+    }
+    else if (gentle) usleep(100);
+    else if (turns < 20000) sched_yield();
+    else usleep(50);
+  }
+};
+
+class Engine {
  public:
-  NativeEngine(const TraceImage& image, Mutation& mutation, RingMemory& ring, EngineOptions options, ProducerBlock* statistics);
-  ~NativeEngine();
+  /* `filling` and what `options` point to live longer than the engine. */
+  Engine(const TraceImage& image, Filling& filling, RingMemory& ring, EngineOptions options, ProducerBlock* statistics);
+  ~Engine();
 
   void start();
   /* Publish what is begun, let readers drain, end. */
   void stop();
   /* End now: readers see an aborted stream. */
   void abort();
+  /* The same, as a failure of somebody else's; the first reason counts. */
+  void fail(const std::string& error);
   void join();
+  bool stopping() const { return stop_.load(std::memory_order_acquire); }
   bool done() const { return done_.load(std::memory_order_acquire); }
   /* After done(). */
   const EngineOutcome& outcome() const { return outcome_; }
+  /* After join(). */
+  uint64_t host_copied_bytes() const { return host_copied_.load(std::memory_order_relaxed); }
   std::vector<ReaderReport> reader_reports();
+
+  /*
+   * The thread that plans batches: gives the oldest published batch back, if another is wanted and nobody reads this one any
+   * more. Its positions are gone for lag readers before this returns true; when the stream is ending it never does.
+   */
+  bool reclaim();
+  bool reclaimable();
 
  private:
   struct Worker;
@@ -83,21 +117,22 @@ class NativeEngine {
   Room wait_for_room(const Burst& burst);
   bool room_now(const Burst& burst, bool* drop);
   bool wait_for_turn(uint64_t number);
-  void write_burst(const Burst& burst);
-  void write_tiles(const Burst& burst, uint8_t* target);
   void describe(const Burst& burst);
   void write_mark(const Burst& burst, uint16_t flags);
   void raise_floor(uint64_t position);
+  bool is_over(uint64_t now, uint64_t ordinal, bool waiting) const;
   void publish(const Worker& worker);
   void end_with(Stopped reason);
-  void fail(const std::string& error);
+  void fail_here(const std::string& error);
   void finish(Worker& worker);
+  Pause pause() const { return {options_.staging != nullptr}; }
+  bool reclaimable_locked();
   void drain(uint64_t position);
   void check_readers(uint64_t now);
   bool has_lag_reader();
 
   const TraceImage& image_;
-  Mutation& mutation_;
+  Filling& filling_;
   RingMemory& ring_;
   const EngineOptions options_;
   ProducerBlock* const statistics_;
@@ -115,6 +150,9 @@ class NativeEngine {
   std::atomic<bool> done_{false};
   std::atomic<bool> started_{false};
   std::atomic<Stopped> stopped_{Stopped::end};
+  std::atomic<uint64_t> host_copied_{0};
+  std::mutex failure_mutex_;
+  std::string failure_;
   EngineOutcome outcome_;
   std::vector<std::thread> threads_;
 };

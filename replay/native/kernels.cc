@@ -144,11 +144,12 @@ void copy(uint8_t* to, const uint8_t* from, size_t bytes) {
   copy_lines(to + at, from + at, bytes - at);
 }
 
-void describe(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint32_t shift, uint32_t sequence) {
+void describe(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint16_t region, uint32_t shift, uint32_t sequence) {
   constexpr uint32_t kStep = MODEL_T_VECTOR_BYTES / sizeof(model_t_descriptor);
   const VectorU32 zero = {};
   VectorU32 add = {}, step = {};
   for (uint32_t i = 0; i < kStep; i++) {
+    add[4 * i] = static_cast<uint32_t>(region) << 16;
     add[4 * i + 2] = shift;
     add[4 * i + 3] = sequence + i;
     step[4 * i + 3] = kStep;
@@ -165,7 +166,7 @@ void describe(model_t_descriptor* to, const PacketShape* shapes, uint32_t count,
     store(to + i, pairs + add);
     add += step;
   }
-  for (; i < count; i++) to[i] = {0, 0, shapes[i].length, shapes[i].offset + shift, sequence + i};
+  for (; i < count; i++) to[i] = {0, region, shapes[i].length, shapes[i].offset + shift, sequence + i};
 }
 
 void shift_times(uint64_t* to, const uint64_t* from, uint32_t count, uint64_t shift) {
@@ -187,8 +188,8 @@ void fill_lines(const Patch4& job, size_t begin, size_t end) {
 
 void copy(uint8_t* to, const uint8_t* from, size_t bytes) { memcpy(to, from, bytes); }
 
-void describe(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint32_t shift, uint32_t sequence) {
-  for (uint32_t i = 0; i < count; i++) to[i] = {0, 0, shapes[i].length, shapes[i].offset + shift, sequence + i};
+void describe(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint16_t region, uint32_t shift, uint32_t sequence) {
+  for (uint32_t i = 0; i < count; i++) to[i] = {0, region, shapes[i].length, shapes[i].offset + shift, sequence + i};
 }
 
 void shift_times(uint64_t* to, const uint64_t* from, uint32_t count, uint64_t shift) {

@@ -60,8 +60,8 @@ struct ReplayKernels {
    * the stores of patch4 cost them a third of their rate.
    */
   void (*fill_lines)(const Patch4& job, size_t begin, size_t end);
-  /* Descriptor i: length shapes[i].length, offset shapes[i].offset + shift (mod 2^32), metadata sequence + i. */
-  void (*describe)(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint32_t shift, uint32_t sequence);
+  /* Descriptor i: length shapes[i].length, offset shapes[i].offset + shift (mod 2^32) in that region, metadata sequence + i. */
+  void (*describe)(model_t_descriptor* to, const PacketShape* shapes, uint32_t count, uint16_t region, uint32_t shift, uint32_t sequence);
   /* to[i] = from[i] + shift. */
   void (*shift_times)(uint64_t* to, const uint64_t* from, uint32_t count, uint64_t shift);
 };

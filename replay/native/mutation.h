@@ -70,6 +70,13 @@ class Mutation {
 
   bool active() const { return plan_.rewrite4 || plan_.rewrite6; }
   const MutationPlan& plan() const { return plan_; }
+  /* Of what is compiled, as other engines want it: rows in packet order, hosts (or packets) per replica, the bijections. */
+  PatchColumns4 columns4() const { return {host4_, fixed4_, layer4_, where4_}; }
+  const PatchRow6* rows6() const { return rows6_at_; }
+  uint64_t count4() const { return plan_.unique == Unique::packet ? rows4_ : hosts4_.size(); }
+  uint64_t count6() const { return plan_.unique == Unique::packet ? rows6_ : hosts6_.size(); }
+  const Permutation& permutation4() const { return permutation4_; }
+  const Permutation& permutation6() const { return permutation6_; }
   uint64_t rows4_before(uint64_t packet) const { return before4_[packet]; }
   uint64_t rows6_before(uint64_t packet) const { return before6_[packet]; }
   /* Packets before `packet` whose slot is one line of a shape that fill_lines takes. */
@@ -87,8 +94,6 @@ class Mutation {
   Mutation(const MutationPlan& plan, const TraceImage& image);
   void add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
   void add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
-  uint64_t count4() const { return plan_.unique == Unique::packet ? rows4_ : hosts4_.size(); }
-  uint64_t count6() const { return plan_.unique == Unique::packet ? rows6_ : hosts6_.size(); }
 
   MutationPlan plan_;
   const TraceImage& image_;

@@ -1,10 +1,12 @@
 /* See planner.h. */
 #include "planner.h"
 
+#include "staging.h"
+
 namespace model_t {
 
-BurstPlanner::BurstPlanner(const TraceImage& image, uint64_t region_bytes, uint32_t descriptors, PlannerLimits limits)
-    : image_(image), region_bytes_(region_bytes), descriptors_(descriptors), limits_(limits), outstanding_(64) {}
+BurstPlanner::BurstPlanner(const TraceImage& image, uint64_t region_bytes, uint32_t descriptors, PlannerLimits limits, Staging* staging)
+    : image_(image), region_bytes_(region_bytes), descriptors_(descriptors), limits_(limits), staging_(staging), outstanding_(64) {}
 
 /* How many of `count` packets from `first` fit into `bytes`. */
 uint32_t BurstPlanner::fit(uint64_t first, uint32_t count, uint64_t bytes) const {
@@ -45,6 +47,17 @@ BurstPlanner::Next BurstPlanner::next(Burst* out) {
   uint64_t count = packets - index_;
   if (count > kBurstPackets) count = kBurstPackets;
   if (count > limits_.packets - ordinal_) count = limits_.packets - ordinal_;
+  if (staging_) {
+    const Staging::Place place = staging_->at(ordinal_);
+    if (place.packets == 0) return Next::wait;
+    if (count > place.packets) count = place.packets;
+    if (place.region != 0) {
+      planned_bytes_ = bytes_;
+      *out = {number_, ordinal_, position_, lap_, index_, static_cast<uint32_t>(count), place.region, place.offset, 0, index_ + count == packets, false};
+      out->required = required_for(position_ + count, bytes_);
+      return Next::burst;
+    }
+  }
   uint64_t offset = bytes_ % region_bytes_;
   uint32_t fitting = fit(index_, static_cast<uint32_t>(count), region_bytes_ / 4);
   if (fitting == 0) { /* larger than a quarter: alone */
@@ -60,14 +73,14 @@ BurstPlanner::Next BurstPlanner::next(Burst* out) {
     fitting = before_wrap;
   }
   planned_bytes_ = start + image_.slot_offsets()[index_ + fitting] - image_.slot_offsets()[index_];
-  *out = {number_, ordinal_, position_, lap_, index_, fitting, offset, 0, complete && index_ + fitting == packets, false};
+  *out = {number_, ordinal_, position_, lap_, index_, fitting, 0, offset, 0, complete && index_ + fitting == packets, false};
   out->required = required_for(position_ + fitting, planned_bytes_);
   return Next::burst;
 }
 
 Burst BurstPlanner::mark() {
   planned_bytes_ = bytes_;
-  Burst burst{number_, ordinal_, position_, lap_, index_, 0, bytes_ % region_bytes_, 0, false, true};
+  Burst burst{number_, ordinal_, position_, lap_, index_, 0, 0, bytes_ % region_bytes_, 0, false, true};
   burst.required = required_for(position_ + 1, bytes_);
   return burst;
 }

@@ -6,7 +6,8 @@
  *
  * A burst is up to 256 consecutive packets of one lap, at most a quarter of the region, so that a reader can work on one
  * while the next are written. Where bursts are cut depends on the image and the geometry only, never on timing (a live
- * image and dropped bursts excepted: one thread then). Pure computation; owned by one thread.
+ * image, dropped bursts and staged packets excepted: one thread then). Packets that a device makes are waited for; those that
+ * readers read where they were staged have their place already, and only descriptors limit them. Owned by one thread.
  */
 #ifndef MODEL_T_REPLAY_PLANNER_H
 #define MODEL_T_REPLAY_PLANNER_H
@@ -18,6 +19,8 @@
 
 namespace model_t {
 
+class Staging;
+
 constexpr uint32_t kBurstPackets = 256;
 
 struct Burst {
@@ -27,6 +30,7 @@ struct Burst {
   uint64_t lap;
   uint64_t first;         /* packet index in the image */
   uint32_t count;         /* 0 = a mark */
+  uint16_t region;        /* 0 = the ring's own */
   uint64_t region_offset; /* of its first slot */
   uint64_t required;      /* readers must have consumed the positions below this before it may be written */
   bool end_of_lap;
@@ -42,9 +46,10 @@ class BurstPlanner {
  public:
   enum class Next { burst, wait, end, too_large };
 
-  BurstPlanner(const TraceImage& image, uint64_t region_bytes, uint32_t descriptors, PlannerLimits limits);
+  /* `staging` null: packets come from the image. */
+  BurstPlanner(const TraceImage& image, uint64_t region_bytes, uint32_t descriptors, PlannerLimits limits, Staging* staging = nullptr);
 
-  /* Plans the next burst. `wait`: the live image has no more packets yet. `too_large`: the next
+  /* Plans the next burst. `wait`: the live image, or the device, has no more packets yet. `too_large`: the next
      packet's slot exceeds half the region. After `burst` call commit() or drop(). */
   Next next(Burst* out);
   void commit(const Burst& burst);
@@ -72,6 +77,7 @@ class BurstPlanner {
   const uint64_t region_bytes_;
   const uint32_t descriptors_;
   const PlannerLimits limits_;
+  Staging* const staging_;
   uint64_t number_ = 0;
   uint64_t ordinal_ = 0;
   uint64_t position_ = 0;

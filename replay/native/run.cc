@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "../../stack/native/clock.h"
 #include "reference.h"
 
 namespace model_t {
@@ -32,15 +33,42 @@ std::unique_ptr<ReplayRun> ReplayRun::create(std::shared_ptr<TraceImage> image, 
   }
   memset(page, 0, run->statistics_bytes());
   run->statistics_.reset(static_cast<uint8_t*>(page));
-  run->mutation_ = Mutation::create(run->config_.mutation, *run->image_, error);
-  if (!run->mutation_) return nullptr;
-  if (run->image_->is_complete() && !run->mutation_->extend_to(run->image_->packets())) {
-    *error = "out of memory while compiling the mutation of " + with_digits(run->image_->packets()) + " packets";
-    return nullptr;
-  }
-  if (!run->make_ring(error)) return nullptr;
+  if (!run->make_mutation(error) || !run->make_ring(error) || !run->make_staging(error)) return nullptr;
+  run->make_filling();
   run->make_engine();
+  run->make_container();
   return run;
+}
+
+bool ReplayRun::make_mutation(std::string* error) {
+  if (config_.device) {
+    mutation_ = config_.device->mutation();
+    config_.mutation = mutation_->plan();
+    return true;
+  }
+  mutation_ = Mutation::create(config_.mutation, *image_, error);
+  if (!mutation_) return false;
+  if (!image_->is_complete() || mutation_->extend_to(image_->packets())) return true;
+  *error = "out of memory while compiling the mutation of " + with_digits(image_->packets()) + " packets";
+  return false;
+}
+
+bool ReplayRun::make_staging(std::string* error) {
+  if (!config_.device) return true;
+  const bool push = config_.staging.insert == Insert::push;
+  *error = Staging::check(config_.staging, *config_.device);
+  if (!error->empty()) return false;
+  if (config_.device->image() != image_) *error = "the device image was made from another trace";
+  else if (!config_.layout) *error = "the device image was not laid out";
+  else if (config_.threads != 1 || config_.resident) *error = "packets that a device makes need one thread and copied payload";
+  else if (push && config_.target == Target::ring) *error = "readers in other processes cannot read staging memory: use pull";
+  else if (push && config_.policy == MODEL_T_DROP) *error = "drop readers need packets that are copied into the ring: use pull";
+  if (!error->empty()) return false;
+  for (uint32_t i = 0; push && i < config_.staging.buffers.size(); i++) {
+    ring_->set_region(i + 1, config_.staging.buffers[i], config_.staging.batch_bytes);
+  }
+  staging_ = std::make_unique<Staging>(*config_.device, config_.layout, config_.staging, config_.limits);
+  return true;
 }
 
 ReplayRun::~ReplayRun() {
@@ -65,6 +93,7 @@ bool ReplayRun::make_ring(std::string* error) {
     const uint64_t slot = image_->slot_offsets()[i + 1] - image_->slot_offsets()[i];
     if (slot > largest) largest = slot;
   }
+  if (config_.device && config_.staging.insert == Insert::push) largest = 0; /* packets lie elsewhere */
   if (region < kMinRegionBytes || region > kMaxRegionBytes || region % 64 != 0 || largest > region / 2) {
     *error = "a ring of " + with_digits(region) + " bytes does not do: it must be a multiple of 64 between 64 KiB and 4 GiB, and twice the largest slot (" +
              with_digits(largest) + " bytes)";
@@ -75,19 +104,28 @@ bool ReplayRun::make_ring(std::string* error) {
   return ring_ != nullptr;
 }
 
+void ReplayRun::make_filling() {
+  const ReplayKernels* const kernels = find_replay_kernels(config_.isa.c_str());
+  if (!staging_) filling_ = std::make_unique<CopyFilling>(*image_, *mutation_, *ring_, CopyOptions{kernels, config_.resident, resident_copies_});
+  else if (config_.staging.insert == Insert::pull) filling_ = std::make_unique<PullFilling>(*staging_, *ring_, *kernels);
+  else filling_ = std::make_unique<PushFilling>();
+}
+
 void ReplayRun::make_engine() {
   EngineOptions options;
   options.kernels = find_replay_kernels(config_.isa.c_str());
   options.limits = config_.limits;
   options.duration_ns = config_.duration_ns;
   options.threads = config_.threads;
-  options.resident = config_.resident;
-  options.resident_copies = resident_copies_;
+  options.staging = staging_.get();
+  options.drop_readers = !config_.resident && !(staging_ && config_.staging.insert == Insert::push);
   options.needs_readers = config_.target != Target::null;
   options.wait_readers = config_.target == Target::null ? 0 : config_.target == Target::ring ? config_.wait_readers : 1;
   for (uint32_t i = 0; i < config_.threads && i < config_.cpus.size(); i++) options.cpus.push_back(config_.cpus[i]);
-  engine_ = std::make_unique<NativeEngine>(*image_, *mutation_, *ring_, options,
-                                           reinterpret_cast<ProducerBlock*>(statistics_.get()));
+  engine_ = std::make_unique<Engine>(*image_, *filling_, *ring_, options, reinterpret_cast<ProducerBlock*>(statistics_.get()));
+}
+
+void ReplayRun::make_container() {
   if (config_.target != Target::stack && config_.target != Target::pcap) return;
   ContainerOptions container;
   container.kernels = find_stack_kernels(config_.isa.c_str());
@@ -117,6 +155,16 @@ void ReplayRun::abort() {
   if (container_) container_->stop();
 }
 
+void ReplayRun::fail(const std::string& error) {
+  engine_->fail(error);
+  if (container_) container_->stop();
+}
+
+/* One sleep: looking up in between, every 50 us, cost the JavaScript thread a sixth of a core. */
+void ReplayRun::nap(uint64_t microseconds) {
+  if (!ended() && !engine_->reclaimable()) usleep(static_cast<useconds_t>(microseconds));
+}
+
 void ReplayRun::wait() {
   engine_->join();
   if (container_) {
@@ -126,6 +174,7 @@ void ReplayRun::wait() {
     if (result_.container.failed) result_.error = result_.container.error;
   }
   result_.engine = engine_->outcome();
+  result_.host_copied_bytes = engine_->host_copied_bytes();
   if (result_.engine.stopped == Stopped::failed) result_.error = result_.engine.error;
   if (sink_) {
     if (!result_.container.failed && !sink_->flush()) result_.error = sink_->error();
@@ -167,8 +216,8 @@ void ReplayRun::verify_ring() {
     if (ordinal >= offered) ordinal -= 1ull << 32;
     uint32_t length = 0;
     const uint8_t* frame = ordinal < offered ? reference.frame(ordinal, &length) : nullptr;
-    if (!frame || !model_t_descriptor_fits(&descriptor, ring_->region_bytes()) || descriptor.length != length ||
-        memcmp(ring_->region() + descriptor.offset, frame, length) != 0) {
+    if (!frame || !model_t_descriptor_fits(&descriptor, ring_->regions()) || descriptor.length != length ||
+        memcmp(ring_->regions()[descriptor.region].start + descriptor.offset, frame, length) != 0) {
       result_.verified_ok = false;
       return;
     }

@@ -181,15 +181,20 @@ typedef struct model_t_packet {
   uint32_t flags;
 } model_t_packet;
 
+#define MODEL_T_REGIONS 16u /* that descriptors may point into; a ring in shared memory has region 0 only */
+
+typedef struct model_t_region {
+  const uint8_t* start; /* at a multiple of 64 */
+  uint64_t bytes;       /* 0 = there is no such region, and no descriptor into it is believed */
+} model_t_region;
+
 typedef struct model_t_reader {
   model_t_ring_header* header;
   model_t_reader_slot* slot;
   const model_t_descriptor* descriptors;
   const uint64_t* times;
-  const uint8_t* region;
   uint64_t mapped_bytes;
-  uint64_t region_bytes; /* checked copies, as are the next three: the shared ones may change under us */
-  uint64_t producer_start;
+  uint64_t producer_start; /* checked copies, as are the next two: the shared ones may change under us */
   int32_t producer_pid;
   uint32_t mask;
   uint64_t tail;
@@ -201,6 +206,7 @@ typedef struct model_t_reader {
   uint32_t idle; /* empty polls in a row */
   uint32_t policy;
   int owns_mapping;
+  model_t_region regions[MODEL_T_REGIONS]; /* 0: the ring's own, a checked copy; others: of readers in the producer's process */
   char error[256];
 } model_t_reader;
 
@@ -264,10 +270,15 @@ static inline model_t_descriptor model_t_descriptor_load(const model_t_descripto
   return descriptor;
 }
 
-/* 1 if the descriptor's slot lies inside the region. The whole 64-byte-multiple slot is checked, not only the frame. */
-static inline int model_t_descriptor_fits(const model_t_descriptor* descriptor, uint64_t region_bytes) {
+/* 1 if the descriptor's slot lies inside a region of so many bytes. The whole 64-byte-multiple slot is checked, not only the frame. */
+static inline int model_t_slot_fits(const model_t_descriptor* descriptor, uint64_t region_bytes) {
   const uint64_t end = ((uint64_t)descriptor->offset + descriptor->length + 63) & ~63ull;
-  return (descriptor->region == 0) & ((descriptor->offset & 63u) == MODEL_T_FRAME_OFFSET) & (end <= region_bytes);
+  return ((descriptor->offset & 63u) == MODEL_T_FRAME_OFFSET) & (end <= region_bytes);
+}
+
+/* 1 if the descriptor's slot lies inside the region that it names. */
+static inline int model_t_descriptor_fits(const model_t_descriptor* descriptor, const model_t_region regions[MODEL_T_REGIONS]) {
+  return descriptor->region < MODEL_T_REGIONS && model_t_slot_fits(descriptor, regions[descriptor->region].bytes);
 }
 
 static inline uint64_t model_t_milliseconds(void) {
@@ -303,7 +314,7 @@ static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy 
   const uint64_t deadline = model_t_milliseconds() + timeout_ms;
   while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != MODEL_T_READER_ATTACHED) {
     if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == MODEL_T_READER_FAULTY) {
-      snprintf(reader->error, sizeof reader->error, "the producer refused this policy (drop needs one thread and copied payload)");
+      snprintf(reader->error, sizeof reader->error, "the producer refused this policy (drop needs one thread, and packets that are copied into the ring)");
       __atomic_store_n(&slot->state, MODEL_T_READER_FREE, __ATOMIC_RELEASE);
       return -1;
     }
@@ -332,8 +343,9 @@ static inline void model_t_reader_map(model_t_reader* reader, void* memory, cons
   reader->mapped_bytes = checked->total_bytes;
   reader->descriptors = (const model_t_descriptor*)((const uint8_t*)memory + checked->descriptors_offset);
   reader->times = (const uint64_t*)((const uint8_t*)memory + checked->times_offset);
-  reader->region = (const uint8_t*)memory + checked->region_offset;
-  reader->region_bytes = checked->region_bytes;
+  memset(reader->regions, 0, sizeof reader->regions);
+  reader->regions[0].start = (const uint8_t*)memory + checked->region_offset;
+  reader->regions[0].bytes = checked->region_bytes;
   reader->mask = checked->descriptor_count - 1;
   reader->producer_pid = checked->producer_pid;
   reader->producer_start = checked->producer_pid_start;
@@ -501,14 +513,14 @@ static inline int model_t_ring_receive(model_t_reader* reader, model_t_packet* p
       available_positions = (uint32_t)i; /* handed out alone next time */
       break;
     }
-    if (!model_t_descriptor_fits(&descriptor, reader->region_bytes)) {
+    if (!model_t_descriptor_fits(&descriptor, reader->regions)) {
       if (reader->policy == MODEL_T_LAG) continue; /* being overwritten: the release will tell */
-      snprintf(reader->error, sizeof reader->error, "corrupt ring: descriptor %llu points to %u+%u of %llu",
+      snprintf(reader->error, sizeof reader->error, "corrupt ring: descriptor %llu points to %u+%u of %llu bytes in region %u",
                (unsigned long long)(reader->tail + (uint64_t)i), descriptor.offset, descriptor.length,
-               (unsigned long long)reader->region_bytes);
+               (unsigned long long)(descriptor.region < MODEL_T_REGIONS ? reader->regions[descriptor.region].bytes : 0), descriptor.region);
       return MODEL_T_CORRUPT;
     }
-    packets[count].frame = reader->region + descriptor.offset;
+    packets[count].frame = reader->regions[descriptor.region].start + descriptor.offset;
     packets[count].length = descriptor.length;
     packets[count].sequence = descriptor.metadata;
     packets[count].time_ns = reader->times[position];

@@ -44,7 +44,7 @@ bool Container::start(std::string* error) {
     step.state.parameter = plan.parameter;
     steps_.push_back(step);
   }
-  model_t_reader_map(&reader_, ring_.header(), ring_.header());
+  ring_.map_reader(&reader_);
   thread_ = std::thread([this] { run(); });
   return true;
 }
@@ -121,17 +121,21 @@ uint32_t Container::intake(uint32_t limit) {
 }
 
 /*
- * All packets, all inside the region: one pass without a branch per packet that also fetches the frames, which another core
+ * All packets, all inside one region: one pass without a branch per packet that also fetches the frames, which another core
  * wrote, while there is something else to do. False: something is unusual, and the burst must be taken in one by one.
  */
 bool Container::intake_plain(uint32_t limit) {
+  const uint32_t number = model_t_descriptor_load(&reader_.descriptors[reader_.tail & reader_.mask]).region;
+  const bool there = number < MODEL_T_REGIONS && reader_.regions[number].bytes != 0;
+  const model_t_region region = there ? reader_.regions[number] : model_t_region{reader_.regions[0].start, 0}; /* nothing fits */
   uint32_t unusual = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < limit; i++) {
     const uint64_t at = (reader_.tail + i) & reader_.mask;
     const model_t_descriptor descriptor = model_t_descriptor_load(&reader_.descriptors[at]);
-    unusual |= (descriptor.flags & ~MODEL_T_END_OF_LAP) | static_cast<uint32_t>(!model_t_descriptor_fits(&descriptor, reader_.region_bytes));
-    const uint8_t* frame = reader_.region + descriptor.offset;
+    unusual |= (descriptor.flags & ~MODEL_T_END_OF_LAP) | (descriptor.region ^ number) |
+               static_cast<uint32_t>(!model_t_slot_fits(&descriptor, region.bytes));
+    const uint8_t* frame = region.start + descriptor.offset;
     __builtin_prefetch(frame);
     burst_.frames[i] = frame;
     burst_.lengths[i] = descriptor.length;
@@ -159,14 +163,14 @@ uint32_t Container::intake_checked(uint32_t limit) {
       end_ = true;
       break;
     }
-    if (!model_t_descriptor_fits(&descriptor, reader_.region_bytes)) [[unlikely]] {
+    if (!model_t_descriptor_fits(&descriptor, reader_.regions)) [[unlikely]] {
       if (options_.policy == MODEL_T_LAG) continue; /* being overwritten: the release will tell */
       fail("corrupt ring: descriptor " + std::to_string(reader_.tail + used) + " points to " + std::to_string(descriptor.offset) +
-           "+" + std::to_string(descriptor.length) + " of " + std::to_string(reader_.region_bytes));
+           "+" + std::to_string(descriptor.length) + " in region " + std::to_string(descriptor.region));
       break;
     }
     const uint32_t i = burst_.count++;
-    burst_.frames[i] = reader_.region + descriptor.offset;
+    burst_.frames[i] = reader_.regions[descriptor.region].start + descriptor.offset;
     burst_.lengths[i] = descriptor.length;
     burst_.protocols[i] = kNoProtocol;
     burst_.marks[i] = 0;

@@ -57,6 +57,18 @@ void RingMemory::lay_out() {
   descriptors_ = reinterpret_cast<model_t_descriptor*>(base + header_->descriptors_offset);
   times_ = reinterpret_cast<uint64_t*>(base + header_->times_offset);
   region_ = base + region_offset_;
+  regions_[0] = {region_, region_bytes_};
+}
+
+bool RingMemory::set_region(uint32_t index, const uint8_t* start, uint64_t bytes) {
+  if (index == 0 || index >= MODEL_T_REGIONS || reinterpret_cast<uintptr_t>(start) % 64 != 0 || bytes > kMaxRegionBytes) return false;
+  regions_[index] = {start, bytes};
+  return true;
+}
+
+void RingMemory::map_reader(model_t_reader* reader) const {
+  model_t_reader_map(reader, memory_, header_);
+  memcpy(reader->regions, regions_, sizeof regions_);
 }
 
 bool RingMemory::map_private(uint64_t bytes) {

@@ -48,6 +48,15 @@ class RingMemory {
   uint8_t* region() const { return region_; }
   uint64_t region_bytes() const { return region_bytes_; }
   uint32_t descriptor_count() const { return descriptor_count_; }
+  /*
+   * Memory outside the ring that descriptors may point into, index 1 to MODEL_T_REGIONS - 1; readers in this process only, those
+   * that map the ring afterwards. False: no such index, a start that is not 64-byte aligned, or more than 4 GiB.
+   */
+  bool set_region(uint32_t index, const uint8_t* start, uint64_t bytes);
+  /* MODEL_T_REGIONS of them. */
+  const model_t_region* regions() const { return regions_; }
+  /* What model_t_ring_attach() does for other processes; then model_t_ring_join(). */
+  void map_reader(model_t_reader* reader) const;
   uint64_t total_bytes() const { return total_bytes_; }
   Backing backing() const { return backing_; }
 
@@ -72,6 +81,7 @@ class RingMemory {
   model_t_descriptor* descriptors_ = nullptr;
   uint64_t* times_ = nullptr;
   uint8_t* region_ = nullptr;
+  model_t_region regions_[MODEL_T_REGIONS] = {};
   Backing backing_ = Backing::small_pages;
   std::string path_;
   uint64_t inode_ = 0;

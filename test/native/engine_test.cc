@@ -10,7 +10,7 @@ constexpr Unique kUniques[] = {Unique::flow, Unique::packet, Unique::off};
 
 std::string described(const ReplaySetup& setup) {
   return std::string(setup.options.kernels->isa) + ", " + std::to_string(setup.options.threads) + " threads, region " +
-         std::to_string(setup.region_bytes) + (setup.options.resident ? ", resident" : ", copy");
+         std::to_string(setup.region_bytes) + (setup.resident ? ", resident" : ", copy");
 }
 
 /* One run with one block reader, which must see every packet. */
@@ -43,7 +43,7 @@ void streams_equal_the_reference() {
           ReplaySetup setup{image.get(), make_plan(random, random.pick(kUniques)), {}, random.pick(kRegions)};
           setup.options.kernels = find_replay_kernels(isa.c_str());
           setup.options.threads = threads;
-          setup.options.resident = resident;
+          setup.resident = resident;
           setup.options.wait_readers = 1;
           setup.options.limits.laps = 1 + random.below(4);
           expect_whole_stream(setup, setup.options.limits.laps * image->packets());
@@ -64,7 +64,7 @@ void bursts_of_small_frames_equal_the_reference() {
       ReplaySetup setup{image.get(), make_plan(random, random.pick(kUniques)), {}, 64 << 10};
       setup.options.kernels = find_replay_kernels(isa.c_str());
       setup.options.threads = 1 + random.below(3);
-      setup.options.resident = random.one_in(4);
+      setup.resident = random.one_in(4);
       setup.options.wait_readers = 1;
       setup.options.limits.laps = 3;
       expect_whole_stream(setup, 3 * image->packets());
@@ -80,7 +80,7 @@ void small_traces_repeat_over_many_laps() {
     for (const bool resident : {false, true}) {
       ReplaySetup setup{image.get(), make_plan(random, Unique::packet), {}, 64 << 10};
       setup.options.threads = 2;
-      setup.options.resident = resident;
+      setup.resident = resident;
       setup.options.wait_readers = 1;
       setup.options.limits.laps = rounds(4000) / packets + 3;
       expect_whole_stream(setup, setup.options.limits.laps * packets);

@@ -55,7 +55,8 @@ void descriptors_outside_the_region_are_refused() {
     CHECK(std::string(reader.error).find("corrupt") != std::string::npos);
   }
   const model_t_descriptor right[] = {{0, 0, 62, kRegion - 62, 0}, {0, 0, 0, 2, 0}, {0, 0, kRegion - 2, 2, 0}};
-  for (const model_t_descriptor& descriptor : right) CHECK(model_t_descriptor_fits(&descriptor, kRegion) == 1);
+  const auto ring = open_ring();
+  for (const model_t_descriptor& descriptor : right) CHECK(model_t_descriptor_fits(&descriptor, ring->regions()) == 1);
 }
 
 void a_head_that_jumps_is_corrupt() {

@@ -22,11 +22,15 @@ extern const std::vector<Test> stack_kernel_tests;
 extern const std::vector<Test> header_tests;
 extern const std::vector<Test> mutation_tests;
 extern const std::vector<Test> planner_tests;
+extern const std::vector<Test> device_image_tests;
 extern const std::vector<Test> engine_tests;
+extern const std::vector<Test> staging_tests;
 extern const std::vector<Test> reader_tests;
 extern const std::vector<Test> hostile_ring_tests;
+extern const std::vector<Test> region_tests;
 extern const std::vector<Test> named_ring_tests;
 extern const std::vector<Test> run_tests;
+extern const std::vector<Test> staged_run_tests;
 extern const std::vector<Test> isa_tests; /* last: it asks what the others exercised */
 
 Settings settings;
@@ -93,8 +97,9 @@ int run_all(int count, char** arguments) {
   uint32_t failed = 0, done = 0, skipped = 0;
   std::printf("seed %llu%s\n", static_cast<unsigned long long>(settings.seed), settings.quick ? ", quick" : "");
   for (const std::vector<Test>* suite :
-       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &header_tests, &mutation_tests, &planner_tests, &engine_tests,
-        &reader_tests, &hostile_ring_tests, &named_ring_tests, &run_tests, &isa_tests}) {
+       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &header_tests, &mutation_tests, &device_image_tests, &planner_tests,
+        &engine_tests, &staging_tests, &reader_tests, &hostile_ring_tests, &region_tests, &named_ring_tests, &run_tests, &staged_run_tests,
+        &isa_tests}) {
     for (const Test& test : *suite) {
       if (list) std::printf("%s\n", test.name);
       else if (!filter.takes(test.name)) skipped++;

@@ -102,7 +102,7 @@ void threads_and_resident_payload_refuse_drop_readers() {
   for (const bool resident : {false, true}) {
     ReplaySetup setup = endless(*image, random, 1);
     setup.options.threads = resident ? 1 : 2;
-    setup.options.resident = resident;
+    setup.resident = resident;
     TestReplay replay(setup);
     replay.engine().start();
     model_t_reader reader{};

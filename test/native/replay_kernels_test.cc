@@ -172,10 +172,11 @@ void describe_of(const ReplayKernels& kernels) {
     random.fill(reinterpret_cast<uint8_t*>(descriptors), count * 16);
     const uint32_t shift = static_cast<uint32_t>(random.next());
     const uint32_t sequence = random.one_in(2) ? 0u - random.below(count + 1) : static_cast<uint32_t>(random.next()); /* wraps */
-    kernels.describe(descriptors, shapes, count, shift, sequence);
+    const uint16_t region = static_cast<uint16_t>(random.below(MODEL_T_REGIONS));
+    kernels.describe(descriptors, shapes, count, region, shift, sequence);
     for (uint32_t i = 0; i < count; i++) {
       const model_t_descriptor& d = descriptors[i];
-      CHECK_FOR(d.flags == 0 && d.region == 0 && d.length == shapes[i].length && d.offset == shapes[i].offset + shift && d.metadata == sequence + i,
+      CHECK_FOR(d.flags == 0 && d.region == region && d.length == shapes[i].length && d.offset == shapes[i].offset + shift && d.metadata == sequence + i,
                 std::string(kernels.isa) + ", descriptor " + std::to_string(i) + " of " + std::to_string(count));
     }
   }

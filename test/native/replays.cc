@@ -14,16 +14,19 @@ TestReplay::TestReplay(ReplaySetup setup) : setup_(std::move(setup)) {
   const TraceImage& image = *setup_.image;
   if (!options.kernels) options.kernels = find_replay_kernels("scalar");
   uint64_t region = setup_.region_bytes;
-  if (options.resident) {
+  CopyOptions copy{options.kernels, setup_.resident, 0};
+  if (copy.resident) {
     const uint64_t trace = image.slot_offsets()[image.packets()];
-    options.resident_copies = trace >= region ? 1 : (region + trace - 1) / trace;
-    region = options.resident_copies * trace;
+    copy.resident_copies = trace >= region ? 1 : (region + trace - 1) / trace;
+    region = copy.resident_copies * trace;
+    options.drop_readers = false;
   }
   mutation_ = Mutation::create(setup_.plan, image, &error);
   ring_ = RingMemory::create_private(region, &error);
   if (!check(mutation_ != nullptr && ring_ != nullptr, __FILE__, __LINE__, error)) abort();
   if (image.is_complete()) CHECK(mutation_->extend_to(image.packets()));
-  engine_ = std::make_unique<NativeEngine>(image, *mutation_, *ring_, options, &statistics_);
+  filling_ = std::make_unique<CopyFilling>(image, *mutation_, *ring_, copy);
+  engine_ = std::make_unique<Engine>(image, *filling_, *ring_, options, &statistics_);
 }
 
 std::vector<ReaderReport> TestReplay::reports() {
@@ -32,7 +35,7 @@ std::vector<ReaderReport> TestReplay::reports() {
 
 bool join_ring(RingMemory& ring, model_t_reader* reader, model_t_policy policy) {
   *reader = {};
-  model_t_reader_map(reader, ring.header(), ring.header());
+  ring.map_reader(reader);
   return check(model_t_ring_join(reader, policy, 10000) == 0, __FILE__, __LINE__, reader->error);
 }
 
@@ -86,11 +89,11 @@ struct Judge {
 
 }  // namespace
 
-Followed follow(TestReplay& replay, const Following& following) {
+Followed follow(RingMemory& ring, const TraceImage& image, const MutationPlan& plan, const Following& following) {
   Followed followed;
   model_t_reader reader;
-  if (!join_ring(replay.ring(), &reader, following.policy)) return followed;
-  Judge judge(*replay.setup().image, replay.setup().plan, following.policy == MODEL_T_BLOCK, followed);
+  if (!join_ring(ring, &reader, following.policy)) return followed;
+  Judge judge(image, plan, following.policy == MODEL_T_BLOCK, followed);
   std::vector<model_t_packet> packets(following.limit);
   std::vector<Copied> copied;
   Bytes bytes;

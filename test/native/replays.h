@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "../../replay/native/engine.h"
+#include "../../replay/native/filling.h"
 #include "../../replay/native/reference.h"
 #include "support.h"
 
@@ -18,6 +19,7 @@ struct ReplaySetup {
   MutationPlan plan;
   EngineOptions options;
   uint64_t region_bytes = 1 << 16; /* ignored when resident */
+  bool resident = false;
 };
 
 /* Ring and engine of one run; ends the run when it goes out of scope. */
@@ -26,7 +28,7 @@ class TestReplay {
   explicit TestReplay(ReplaySetup setup);
 
   RingMemory& ring() { return *ring_; }
-  NativeEngine& engine() { return *engine_; }
+  Engine& engine() { return *engine_; }
   const ReplaySetup& setup() const { return setup_; }
   /* Packets published so far. */
   uint64_t offered() const { return __atomic_load_n(&statistics_.offered, __ATOMIC_RELAXED); }
@@ -41,7 +43,8 @@ class TestReplay {
   ProducerBlock statistics_{};
   std::unique_ptr<Mutation> mutation_;
   std::unique_ptr<RingMemory> ring_;
-  std::unique_ptr<NativeEngine> engine_;
+  std::unique_ptr<Filling> filling_;
+  std::unique_ptr<Engine> engine_;
 };
 
 struct Following {
@@ -62,10 +65,13 @@ struct Followed {
 };
 
 /*
- * Joins the replay's ring and reads until the end. Every packet must be, byte by byte, what the reference says for its
+ * Joins a ring and reads until the end. Every packet must be, byte by byte, what the reference says for its
  * sequence number; time and lap mark must be the capture's. Without loss the numbers must be consecutive.
  */
-Followed follow(TestReplay& replay, const Following& following);
+Followed follow(RingMemory& ring, const TraceImage& image, const MutationPlan& plan, const Following& following);
+inline Followed follow(TestReplay& replay, const Following& following) {
+  return follow(replay.ring(), *replay.setup().image, replay.setup().plan, following);
+}
 
 /* Maps the ring and joins it in this process; false with a failed check when refused. */
 bool join_ring(RingMemory& ring, model_t_reader* reader, model_t_policy policy);
