@@ -8,6 +8,9 @@ export type Isa = 'scalar' | 'avx2' | 'avx512';
 export type ReaderPolicy = 'block' | 'lag' | 'drop';
 export type Unique = 'flow' | 'packet' | 'off';
 export type Payload = 'copy' | 'resident';
+export type EngineName = 'native' | 'webgpu';
+/** `push`: descriptors point into mapped staging memory, nothing is copied; `pull`: the consumer's core copies into the ring. */
+export type Insert = 'push' | 'pull';
 /** `full` hashes every delivered byte; `headers` the first two 64-byte lines of each slot (126 frame bytes) and the length. */
 export type DigestScope = 'full' | 'headers';
 
@@ -23,10 +26,40 @@ export interface Rewrite {
   readonly cidr: string;
 }
 
+/** What may be asked of the WebGPU engine; everything is optional. */
+export interface GpuRequest {
+  /** `auto`, `hardware`, `software`, or part of an adapter's name. Default `auto`. */
+  readonly choice?: string;
+  readonly insert?: Insert;
+  /** Bytes of slots per batch, and batches in flight; tuned at the start where not given. */
+  readonly batchBytes?: number;
+  readonly buffers?: number;
+  /** Device memory the trace may take; a larger trace streams through it. Default: what the device gives. */
+  readonly memoryBytes?: number;
+  /** Path of a WGSL file with a transformation of the user's own (replay/kernels/README.md). */
+  readonly kernel?: string;
+  /** Kernels that check every access. Default: with a kernel of the user's own only. */
+  readonly checked?: boolean;
+}
+
+/** The WebGPU engine's part of a plan; null = decided when the device is known. */
+export interface GpuPlan {
+  readonly choice: string;
+  readonly insert: Insert;
+  readonly batchBytes: number | null;
+  readonly buffers: number | null;
+  readonly memoryBytes: number | null;
+  readonly kernel: string | null;
+  readonly checked: boolean;
+}
+
 /** What the user asked for; everything optional takes its default in `planReplay`. */
 export interface ReplayRequest {
   readonly inputs: readonly string[];
   readonly target?: ReplayTarget;
+  /** Default `native`; what `auto` means on this machine says `chooseEngine`. */
+  readonly engine?: EngineName;
+  readonly gpu?: GpuRequest;
   readonly isa?: Isa | 'auto';
   readonly payload?: Payload;
   readonly rewrites?: readonly Rewrite[];
@@ -51,7 +84,9 @@ export interface ReplayPlan {
   readonly planVersion: 1;
   readonly inputs: readonly string[];
   readonly target: ReplayTarget;
-  readonly engine: 'native';
+  readonly engine: EngineName;
+  /** Null for the native engine. */
+  readonly gpu: GpuPlan | null;
   readonly isa: Isa;
   readonly payload: Payload;
   readonly rewrites: readonly Rewrite[];
@@ -113,12 +148,52 @@ export interface RingResult {
   }[];
 }
 
+/** How a run on a GPU was set up and where its time went. Times are sums over the sampled batches. */
+export interface GpuOutcome {
+  readonly adapter: string;
+  readonly kind: 'discrete' | 'integrated' | 'software' | 'unknown';
+  readonly driver: string;
+  readonly why: string;
+  readonly insert: Insert;
+  readonly batchBytes: number;
+  readonly buffers: number;
+  readonly workgroupSize: number;
+  readonly packetsPerInvocation: number;
+  readonly checked: boolean;
+  /** Laps of the trace laid end to end on the device, and the buffers they are cut into. */
+  readonly laps: number;
+  readonly tiles: number;
+  /** The trace is larger than the device memory it may use: each batch is uploaded before it is patched. */
+  readonly streamed: boolean;
+  /** What was tried at the start, captured slot bytes per second; empty = nothing was. */
+  readonly tuning: readonly { readonly batchBytes: number; readonly buffers: number; readonly bytesPerSecond: number }[];
+  readonly batches: number;
+  /** Bytes that a host core copied on their way from staging memory to the readers. */
+  readonly hostCopiedBytes: number;
+  /** Batches whose time was taken, and where it went: seconds in the kernels, in the copy to staging, and from then until mapped. */
+  readonly timed: {
+    readonly batches: number;
+    readonly bytes: number;
+    readonly kernelSeconds: number;
+    readonly copySeconds: number;
+    readonly totalSeconds: number;
+  };
+  /** Share of one core that the JavaScript thread used while it streamed; null where the kernel does not say. */
+  readonly threadShare: number | null;
+}
+
 export interface RunOutcome {
   readonly schema: 'model-t/run';
   readonly schemaVersion: string;
   readonly plan: ReplayPlan;
   readonly machine: Readonly<Record<string, unknown>>;
-  readonly engine: { readonly name: 'native'; readonly isa: Isa; readonly threads: number };
+  readonly engine: {
+    readonly name: EngineName;
+    readonly isa: Isa;
+    readonly threads: number;
+    /** WebGPU engine only. */
+    readonly gpu?: GpuOutcome;
+  };
   readonly trace: {
     readonly packets: number;
     readonly bytes: number;

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline, READER_SLOTS } from '../stack/index.js';
 import { formatPrefix, parsePrefix } from './mutation.js';
+import { planGpu, refuseGpuConflicts } from './plan-gpu.js';
 import type { Isa, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unique } from './plan-types.js';
 
 const KIB = 1024;
@@ -60,8 +61,14 @@ function containers(target: ReplayTarget): number {
 
 /** One CPU per thread, one per core first. Too few CPUs: nothing is pinned and the kernel shares them out. */
 function planCores(request: ReplayRequest, machine: Machine, threads: number, target: ReplayTarget): number[] {
-  const wanted = threads + containers(target);
+  const pulls = request.engine === 'webgpu' && request.gpu?.insert === 'pull' && containers(target) === 1;
+  const wanted = pulls ? 1 : threads + containers(target);
+  /* The consumer's core copies: thread and container share it. */
+  const shared = (cpus: readonly number[]): number[] => (pulls ? cpus.slice(-1).flatMap((cpu) => [cpu, cpu]) : [...cpus]);
   if (request.cores === undefined) {
+    if (pulls) return shared(machine.cpus);
+    /* A software GPU works on all CPUs, and with a real one the thread before the container hardly runs: nothing to pin. */
+    if (request.engine === 'webgpu') return [];
     const depth = Math.max(...machine.cores.map((core) => core.length), 0);
     const spread = Array.from({ length: depth }, (_, i) => machine.cores.map((core) => core[i])).flat();
     const cpus = spread.filter((cpu) => cpu !== undefined);
@@ -75,7 +82,7 @@ function planCores(request: ReplayRequest, machine: Machine, threads: number, ta
     const why = `${threads} producing and ${wanted - threads} consuming thread(s) need ${wanted} CPUs`;
     refuse('CORES_TOO_FEW', `--cores names ${new Set(request.cores).size} CPU(s); ${why}`, 'Name more, or leave --cores out');
   }
-  return [...new Set(request.cores)].slice(0, wanted);
+  return shared([...new Set(request.cores)].slice(0, wanted));
 }
 
 /**
@@ -156,7 +163,8 @@ export function planReplay(request: ReplayRequest, machine: Machine): ReplayPlan
     planVersion: 1,
     inputs: [...request.inputs],
     target,
-    engine: 'native',
+    engine: request.engine ?? 'native',
+    gpu: planGpu(request, target),
     isa: planIsa(request, machine),
     payload: request.payload ?? 'copy',
     rewrites: planRewrites(request.rewrites ?? []),
@@ -176,5 +184,6 @@ export function planReplay(request: ReplayRequest, machine: Machine): ReplayPlan
   };
   refuseNumbers(plan);
   refuseConflicts(plan, request);
+  refuseGpuConflicts(plan, request);
   return plan;
 }

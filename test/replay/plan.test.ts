@@ -49,6 +49,7 @@ describe('what a plan fills in', () => {
       inputs: INPUTS,
       target: { kind: 'stack' },
       engine: 'native',
+      gpu: null,
       isa: 'avx2',
       payload: 'copy',
       rewrites: [],
