@@ -5,11 +5,12 @@
  *   (exits)                commands/trace ─────────► captures in text; generate ──► a capture file
  *                          commands/doctor ────────► what this machine offers
  *                          bench/peers ────────────► other tools on the same capture, in turns
+ *                          bench/replay ───────────► engines, adapters and sizes against what a bus or memcpy gives
  *
  * A command takes a Context and reports its exit code through `finish`; nothing below main.ts touches the process.
  */
 import { Command, CommanderError } from 'commander';
-import { registerBench } from './bench/peers.js';
+import { registerBench } from './bench/bench.js';
 import { registerDemo } from './commands/demo.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerReplay } from './commands/replay.js';

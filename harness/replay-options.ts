@@ -4,7 +4,7 @@
  * is judged by `planReplay`.
  */
 import { type Command, Option } from 'commander';
-import type { Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
+import type { GpuRequest, Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
 import { labelled, parseCores, parseCount, parseDuration, parseSize, usageError } from './units.js';
 
 const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
@@ -24,6 +24,13 @@ export interface ReplayFlags {
   readonly write?: string;
   readonly to?: string;
   readonly engine: string;
+  readonly gpu?: string;
+  readonly insert?: 'push' | 'pull';
+  readonly batch?: string;
+  readonly buffers?: string;
+  readonly gpuMemory?: string;
+  readonly kernel?: string;
+  readonly checked?: boolean;
   readonly isa?: string;
   readonly rewrite: readonly string[];
   readonly unique?: 'flow' | 'packet' | 'off';
@@ -61,7 +68,14 @@ export function addReplayFlags(command: Command): Command {
     .option('-q, --quiet', 'no progress and no warnings')
     .option('-w, --write <FILE>', 'short for --to pcap:FILE')
     .option('--to <TARGET>', 'stack, ring:NAME, pcap:FILE or null (default: stack)')
-    .option('--engine <NAME>', 'auto or native', 'auto')
+    .option('--engine <NAME>', 'auto, native or webgpu; auto takes a real GPU if there is one', 'auto')
+    .option('--gpu <NAME>', 'auto, hardware, software, or part of an adapter name (see doctor)')
+    .addOption(choice('--insert <HOW>', 'GPU: read in staging memory, or copied by the consumer', ['push', 'pull']))
+    .option('--batch <SIZE>', 'GPU: bytes per batch, 4MiB for example (default: tried at the start)')
+    .option('--buffers <K>', 'GPU: batches in flight (default: tried at the start)')
+    .option('--gpu-memory <SIZE>', 'GPU: device memory for the trace; a larger trace streams through it')
+    .option('--kernel <FILE>', 'GPU: a WGSL transformation of your own (replay/kernels/README.md)')
+    .option('--checked', 'GPU: kernels check every access and report (default with --kernel)')
     .option('--isa <NAME>', `${ISAS.join(', ')} (default: $MODEL_T_ISA, or auto)`)
     .option('--rewrite <FIELD=VALUE>', 'rewrite a header field: src=10.0.0.0/8; repeatable', repeated, [])
     .addOption(choice('--unique <WHAT>', 'what gets a source address of its own', ['flow', 'packet', 'off']))
@@ -87,10 +101,13 @@ export function replayRequest(
   flags: ReplayFlags,
   environment: Readonly<Record<string, string | undefined>>,
 ): ReplayRequest {
-  refuseEngine(flags.engine);
+  const engine = chosenEngine(flags.engine);
+  const gpu = gpuRequest(flags);
   const target = replayTarget(flags);
   return {
     inputs,
+    ...(engine && { engine }),
+    ...(gpu && { gpu }),
     isa: chosenIsa(flags.isa, environment.MODEL_T_ISA),
     ...(target && { target }),
     ...(flags.payload && { payload: flags.payload }),
@@ -130,11 +147,24 @@ function given<Key extends string, Value>(
   return text === undefined ? {} : ({ [key]: labelled(flag, () => parse(text)) } as { [K in Key]: Value });
 }
 
-function refuseEngine(engine: string): void {
-  if (engine === 'auto' || engine === 'native') return;
-  if (engine === 'webgpu')
-    throw usageError('Engine webgpu is not built into this version', 'Use --engine auto or --engine native');
-  throw usageError(`--engine does not know "${engine}"`, 'Use --engine auto or --engine native');
+/** Null = auto. */
+function chosenEngine(engine: string): 'native' | 'webgpu' | null {
+  if (engine === 'auto') return null;
+  if (engine === 'native' || engine === 'webgpu') return engine;
+  throw usageError(`--engine does not know "${engine}"`, 'Use auto, native or webgpu');
+}
+
+function gpuRequest(flags: ReplayFlags): GpuRequest | null {
+  const request: GpuRequest = {
+    ...(flags.gpu !== undefined && { choice: flags.gpu }),
+    ...(flags.insert && { insert: flags.insert }),
+    ...given('batchBytes', '--batch', flags.batch, parseSize),
+    ...given('buffers', '--buffers', flags.buffers, (text) => parseCount(text, 1)),
+    ...given('memoryBytes', '--gpu-memory', flags.gpuMemory, parseSize),
+    ...(flags.kernel !== undefined && { kernel: flags.kernel }),
+    ...(flags.checked && { checked: true }),
+  };
+  return Object.keys(request).length > 0 ? request : null;
 }
 
 function chosenIsa(flag: string | undefined, variable: string | undefined): Isa | 'auto' {

@@ -16,7 +16,8 @@ const READERS_MS = 100;
 
 export async function replayAndReport(context: Context, request: ReplayRequest, reporting: Reporting): Promise<number> {
   const machine = context.describeMachine();
-  const plan = context.replay.planReplay(request, machine);
+  const { engine } = await context.replay.chooseEngine(request);
+  const plan = context.replay.planReplay({ ...request, engine }, machine);
   if (reporting.dryRun) {
     context.print(JSON.stringify(plan, null, 2));
     return 0;

@@ -2,8 +2,8 @@
  * What a finished replay says about itself, as lines. Pure. The first two lines are greppable as tcpreplay's are. A run that
  * is not conserved or whose bytes were not verified gets no rate (DESIGN 4.2): a wrong fast answer must not win.
  */
-import { type ReplayPlan, type RunOutcome, type TraceInfo, WIRE_OVERHEAD_BYTES } from '../replay/index.js';
-import { counted, decimal, grouped, oneLine, rates, reasons, sum } from './format.js';
+import { type GpuOutcome, type ReplayPlan, type RunOutcome, type TraceInfo, WIRE_OVERHEAD_BYTES } from '../replay/index.js';
+import { binary, counted, decimal, grouped, oneLine, rates, reasons, sum } from './format.js';
 
 export type FinishedExitCode = 0 | 4 | 130;
 
@@ -56,9 +56,27 @@ function accountLines(outcome: RunOutcome): string[] {
     `conserved: ${outcome.conserved ? 'yes' : 'NO'} (offered ${offered}, delivered ${delivered}, dropped ${drops})`,
     `digest: ${outcome.digest === null ? noDigest(outcome.plan) : `${outcome.digest} (${outcome.digestScope})`}`,
     verified.packets === 0
-      ? 'verified: nothing (no packet was left to recompute)'
+      ? `verified: nothing (${outcome.plan.gpu?.kernel ? 'the reference does not know your kernel' : 'no packet was left to recompute'})`
       : `verified: ${verified.ok ? 'yes' : 'NO'} (${checked})`,
     `engine: ${outcome.engine.name} ${outcome.engine.isa}, ${counted(outcome.engine.threads, 'thread')}; ended by: ${outcome.stopped}`,
+    ...(outcome.engine.gpu ? gpuLines(outcome.engine.gpu) : []),
+  ];
+}
+
+function gpuLines(gpu: GpuOutcome): string[] {
+  const sizes = `${binary(gpu.batchBytes)} × ${gpu.buffers} in flight${gpu.tuning.length > 0 ? `, best of ${gpu.tuning.length} tried` : ''}`;
+  const where = gpu.streamed ? 'streamed through the device' : 'resident on the device';
+  const { batches, kernelSeconds, copySeconds, totalSeconds } = gpu.timed;
+  const part = (seconds: number): string => `${((1000 * seconds) / batches).toFixed(2)} ms`;
+  const share = gpu.threadShare === null ? '' : `; JavaScript: ${(100 * gpu.threadShare).toFixed(0)} % of a core`;
+  return [
+    `gpu: ${oneLine(gpu.adapter)} (${gpu.kind}; ${oneLine(gpu.why)}), ${gpu.insert}, ${sizes}, trace ${where}`,
+    `gpu batches: ${grouped(gpu.batches)}, bytes copied by the host: ${grouped(gpu.hostCopiedBytes)}${share}`,
+    ...(batches > 0
+      ? [
+          `gpu time per batch: kernels ${part(kernelSeconds)}, copy ${part(copySeconds)}, submit to mapped ${part(totalSeconds)} (${grouped(batches)} timed)`,
+        ]
+      : []),
   ];
 }
 

@@ -5,6 +5,8 @@ import { ModelTError } from '../../stack/index.js';
 export interface Child {
   readonly process: ChildProcess;
   output(): string;
+  /** The last line on the standard error, which is where our own commands say what is wrong; empty = none. */
+  complaint(): string;
   /** Resolves when the standard output holds the text. */
   saying(text: string, limitMs: number): Promise<void>;
   readonly ended: Promise<number | null>;
@@ -40,7 +42,7 @@ export function startChild(command: readonly string[], limitMs: number): Child {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   };
-  return { process: child, output: () => output, saying, ended };
+  return { process: child, output: () => output, complaint: () => lastLine(errors) ?? '', saying, ended };
 }
 
 export function failed(program: string, why: string): ModelTError {

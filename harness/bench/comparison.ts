@@ -78,7 +78,8 @@ export function table(results: readonly CellResult[]): string[] {
   return alignedColumns(rows);
 }
 
-function alignedColumns(rows: readonly (readonly string[])[]): string[] {
+/** The first row gives the columns. */
+export function alignedColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row

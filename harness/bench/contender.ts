@@ -34,7 +34,8 @@ export interface Contender {
   measure(cell: Cell, capturePath: string): Promise<Sample>;
 }
 
-const UDP = ['--protocols', 'udp:1', '--hosts', '256', '--flows', '1024', '--seed', '1'];
+/** Flags that all generated captures share. */
+export const UDP = ['--protocols', 'udp:1', '--hosts', '256', '--flows', '1024', '--seed', '1'];
 
 /**
  * Captured sizes of the design. UDP checksums are on, so that a rewrite has to keep them right; only the one that goes

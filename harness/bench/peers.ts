@@ -6,27 +6,26 @@
  * Each sample is a fresh process. A peer that is missing is named and left out; with none left the exit code is 3. Touches a
  * temporary folder, child processes, and the machine's huge pages for as long as it runs.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ModelTError } from '../../stack/index.js';
 import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
-import { oneLine } from '../format.js';
 import { labelled, parseCount } from '../units.js';
-import { failed, startChild } from './child.js';
 import { type CellResult, summarize, table } from './comparison.js';
 import { CAPTURES, CELLS, type Cell, type Contender, WORKER_CORE } from './contender.js';
+import { generateCaptures, writeResult } from './files.js';
 import { leaseHugePages } from './huge-pages.js';
 import { createOurselves } from './ourselves.js';
+import { ownCommand } from './own-command.js';
 import { createTestpmd, TESTPMD_HUGE_PAGES } from './testpmd.js';
 
 /** Pages for our own ring and trace image while testpmd is not running come out of the same reserve. */
 const HUGE_PAGES = TESTPMD_HUGE_PAGES + 64;
 const COPY_SECONDS = 0.5;
 const MOST_ROUNDS = 1000;
-const GENERATE_LIMIT_MS = 60_000;
 
 export interface PeersOptions {
   readonly rounds: number;
@@ -34,11 +33,8 @@ export interface PeersOptions {
   readonly json: string | null;
 }
 
-/** `bench` has this one comparison so far; its sweeps are further subcommands. */
-export function registerBench(program: Command, context: Context, finish: Finish): void {
-  program
-    .command('bench')
-    .description('measure, and compare')
+export function registerPeers(bench: Command, context: Context, finish: Finish): void {
+  bench
     .command('peers')
     .description('compare with DPDK testpmd on this machine, interleaved')
     .option('--rounds <N>', 'samples of each contender', '5')
@@ -64,7 +60,7 @@ export async function comparePeers(options: PeersOptions, context: Context): Pro
   try {
     const peers = availablePeers([createTestpmd()], pages.problem, context);
     const contenders = [createOurselves(context.packageRoot), ...peers];
-    const captures = await generateCaptures(folder, context);
+    const captures = await generateCaptures(folder, CAPTURES, ownCommand(context.packageRoot));
     const results: CellResult[] = [];
     for (const cell of CELLS) {
       const path = captures.get(cell.capture) as string;
@@ -90,18 +86,6 @@ function availablePeers(peers: readonly Contender[], pageProblem: string | null,
   });
   if (usable.length > 0) return usable;
   throw new ModelTError('NO_PEER', 'No peer can be compared with here', 3, 'See the lines above for what each one lacks');
-}
-
-async function generateCaptures(folder: string, context: Context): Promise<ReadonlyMap<string, string>> {
-  const main = join(context.packageRoot, 'dist/harness/main.js');
-  const paths = new Map<string, string>();
-  for (const { name, flags } of CAPTURES) {
-    const path = join(folder, `${name}.pcap`);
-    const child = startChild([process.execPath, main, 'trace', 'gen', '-o', path, ...flags], GENERATE_LIMIT_MS);
-    if ((await child.ended) !== 0) throw failed('model-t trace gen', `no capture ${name}`);
-    paths.set(name, path);
-  }
-  return paths;
 }
 
 async function measureCell(
@@ -159,18 +143,4 @@ function report(results: readonly CellResult[], options: PeersOptions, machine: 
   );
   if (options.json === '-') context.print(text);
   else writeResult(options.json, `${text}\n`);
-}
-
-function writeResult(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new ModelTError(
-      'OUTPUT_UNWRITABLE',
-      `${oneLine(path)} cannot be written: ${code}`,
-      2,
-      'Check its folder; the table above stands',
-    );
-  }
 }

@@ -1,6 +1,7 @@
 /** `model-t doctor`: what this machine offers, what a replay would use, and why. Exit code 3 when the addon cannot be loaded. */
 import { statfsSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { AdapterDescription, GpuSurvey } from '../../replay/index.js';
 import { type Machine, ModelTError } from '../../stack/index.js';
 import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
@@ -11,10 +12,11 @@ import { listRings, type RingFile } from '../rings.js';
 /** Past every private cache (2 MiB on today's servers), so that the rate is that of L3 or memory, as with a trace this large. */
 const COPY_BYTES = 64 * 2 ** 20;
 const COPY_SECONDS = 0.3;
+const READ_BACK_SECONDS = 0.3;
 /** Docker gives 64 MiB unless told otherwise; a few rings of the larger sizes fill that. */
 const SMALL_SHARED_MEMORY = 128 * 2 ** 20;
 /** Additive changes raise the second number, others the first. */
-const SCHEMA_VERSION = '1.0';
+const SCHEMA_VERSION = '1.1';
 
 export interface Diagnosis {
   readonly schema: 'model-t/doctor';
@@ -23,6 +25,8 @@ export interface Diagnosis {
   readonly addon: { readonly loaded: boolean; readonly problem: string | null; readonly isas: readonly string[] };
   readonly isa: { readonly chosen: string | null; readonly why: string };
   readonly copy: { readonly bytes: number; readonly bytesPerSecond: number } | null;
+  /** Since 1.1. */
+  readonly gpu: GpuSurvey;
   readonly sharedMemory: { readonly path: string; readonly bytes: number; readonly freeBytes: number } | null;
   readonly rings: readonly RingFile[];
   readonly advice: readonly string[];
@@ -33,19 +37,20 @@ export function registerDoctor(program: Command, context: Context, finish: Finis
     .command('doctor')
     .description('what this machine offers, what will be used, and why')
     .option('--json', 'as JSON')
-    .action((flags: { json?: boolean }) => {
-      const diagnosis = diagnose(context);
+    .action(async (flags: { json?: boolean }) => {
+      const diagnosis = await diagnose(context);
       if (flags.json) context.print(JSON.stringify(diagnosis, null, 2));
       else for (const line of diagnosisLines(diagnosis)) context.print(line);
       finish(diagnosis.addon.loaded ? 0 : 3);
     });
 }
 
-function diagnose(context: Context): Diagnosis {
+async function diagnose(context: Context): Promise<Diagnosis> {
   const machine = context.describeMachine();
   const addon = probeAddon(context);
   const isa = chooseIsa(context, machine);
   const copy = addon.loaded ? { bytes: COPY_BYTES, bytesPerSecond: context.native.measureCopy(COPY_BYTES, COPY_SECONDS) } : null;
+  const gpu = await context.replay.surveyGpu(READ_BACK_SECONDS);
   const sharedMemory = sharedMemoryRoom('/dev/shm');
   const rings = listRings();
   return {
@@ -55,6 +60,7 @@ function diagnose(context: Context): Diagnosis {
     addon,
     isa,
     copy,
+    gpu,
     sharedMemory,
     rings,
     advice: advise(machine, rings, sharedMemory),
@@ -125,7 +131,8 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
       ['machine', `${machine.hostname}: ${machine.model}, ${machine.architecture}, Linux ${machine.kernel}`],
       ['addon', addon.loaded ? `loaded, runs ${addon.isas.join(', ')} here` : `not loaded: ${oneLine(addon.problem ?? '')}`],
       ['instruction set', `${isa.chosen ?? 'none'}: ${oneLine(isa.why)}`],
-      ['engine', 'native: the only one in this version'],
+      ['engine', `auto is ${diagnosis.gpu.auto.engine}: ${diagnosis.gpu.auto.why}`],
+      ...gpuRows(diagnosis.gpu),
       ['CPUs', `${machine.cpus.join(',')} on ${counted(machine.cores.length, 'core')}; quota: ${machine.cpuQuota ?? 'none'}`],
       ['caches', cacheText(machine)],
       ['memory', `${binary(machine.memoryBytes)}, ${binary(machine.availableBytes)} available`],
@@ -139,6 +146,25 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
     ]),
     ...diagnosis.advice.map((line) => `advice: ${line}`),
   ];
+}
+
+/** Nothing at all is one line; else each adapter, which of them the engine takes, and how fast it is read. */
+function gpuRows(gpu: GpuSurvey): [string, string][] {
+  const rows: [string, string][] = gpu.adapters.map((adapter) => ['GPU', adapterText(adapter)]);
+  if (gpu.chosen) rows.push(['webgpu engine', `takes ${oneLine(gpu.chosen.adapter)}: ${oneLine(gpu.chosen.why)}`]);
+  if (gpu.readBack) {
+    const { bytesPerSecond, buffers, batchBytes } = gpu.readBack;
+    rows.push(['GPU read-back', `${decimal(bytesPerSecond, 'B/s')} in ${buffers} buffers of ${binary(batchBytes)}, no kernel`]);
+  }
+  if (gpu.problem !== null) rows.push(['GPU', `${gpu.adapters.length > 0 ? 'unusable' : 'none'}: ${oneLine(gpu.problem)}`]);
+  const software = gpu.softwarePackage;
+  if (gpu.adapters.length > 0) rows.push(['software GPU', software ? `of @sparticuz/chromium ${software}` : 'not installed']);
+  return rows;
+}
+
+function adapterText({ name, kind, driver, limits }: AdapterDescription): string {
+  const sizes = `buffers to ${binary(limits.maxBufferSize)}, bindings to ${binary(limits.maxStorageBufferBindingSize)}`;
+  return `${oneLine(name)} (${kind}; ${oneLine(driver)}; ${sizes})`;
 }
 
 function cacheText(machine: Machine): string {

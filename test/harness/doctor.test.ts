@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { advise } from '../../harness/commands/doctor.js';
 import { listRings } from '../../harness/rings.js';
 import { fieldOffsets, ModelTError, RING_HEADER, RING_MAGIC } from '../../stack/index.js';
-import { invoke, MACHINE } from './fake.js';
+import { GPU, invoke, MACHINE } from './fake.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'model-t-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -42,6 +42,43 @@ describe('doctor', () => {
       isa: { chosen: 'scalar', why: 'MODEL_T_ISA=scalar' },
       copy: { bytesPerSecond: 12e9 },
     });
+  });
+});
+
+describe('the GPU', () => {
+  it('is named with its limits, what takes it, and how fast it is read', async () => {
+    const text = (await invoke(['doctor'])).out.join('\n');
+    expect(text).toMatch(/engine: +auto is native: this machine has no GPU/);
+    expect(text).toMatch(/GPU: +Made-up Device \(Soft\) \(software; Soft driver 5; buffers to 1 GiB, bindings to 512 MiB\)/);
+    expect(text).toMatch(/webgpu engine: +takes Made-up Device \(Soft\): there is no other/);
+    expect(text).toMatch(/GPU read-back: +5\.0 GB\/s in 3 buffers of 4 MiB, no kernel/);
+    expect(text).toMatch(/software GPU: +of @sparticuz\/chromium 1\.2\.3/);
+  });
+
+  it('that is missing is one line, and no failure', async () => {
+    const gpu = {
+      ...GPU,
+      adapters: [],
+      chosen: null,
+      readBack: null,
+      softwarePackage: null,
+      problem: 'No such\nlibrary. Get one',
+    };
+    const { out, exitCode } = await invoke(['doctor'], { gpu });
+    expect(exitCode).toBe(0);
+    expect(out.filter((line) => /gpu/i.test(line) && !line.startsWith('engine:'))).toEqual([
+      expect.stringMatching(/^GPU: +none: No such; library\. Get one$/),
+    ]);
+  });
+
+  it('that cannot be measured is said beside its adapters', async () => {
+    const { out } = await invoke(['doctor'], { gpu: { ...GPU, chosen: null, readBack: null, problem: 'It burns' } });
+    expect(out.join('\n')).toMatch(/GPU: +unusable: It burns/);
+  });
+
+  it('is in --json, since 1.1', async () => {
+    const { out } = await invoke(['doctor', '--json']);
+    expect(JSON.parse(out.join('\n'))).toMatchObject({ schemaVersion: '1.1', gpu: GPU });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { runCommandLine } from '../../harness/cli.js';
 import type { Context } from '../../harness/context.js';
-import type { ReplayPlan, ReplayRequest, RunOutcome, RunSnapshot, SourceInfo, TraceInfo } from '../../replay/index.js';
+import type { GpuSurvey, ReplayPlan, ReplayRequest, RunOutcome, RunSnapshot, SourceInfo, TraceInfo } from '../../replay/index.js';
 import type { Machine } from '../../stack/index.js';
 import { ModelTError } from '../../stack/index.js';
 
@@ -20,6 +20,34 @@ export const MACHINE: Machine = {
   memoryBytes: 2 ** 33,
   availableBytes: 2 ** 32,
   hugePages: { bytes: 2 ** 21, total: 0, free: 0, transparent: 'madvise', shared: 'never' },
+};
+
+export const GPU: GpuSurvey = {
+  nodes: [],
+  softwarePackage: '1.2.3',
+  adapters: [
+    {
+      name: 'Made-up Device (Soft)',
+      vendor: 'google',
+      architecture: 'swiftshader',
+      driver: 'Soft driver 5',
+      kind: 'software',
+      backend: 'vulkan',
+      limits: {
+        maxBufferSize: 2 ** 30,
+        maxStorageBufferBindingSize: 2 ** 29,
+        maxComputeInvocationsPerWorkgroup: 256,
+        maxComputeWorkgroupsPerDimension: 65535,
+        maxStorageBuffersPerShaderStage: 12,
+        minStorageBufferOffsetAlignment: 256,
+      },
+      features: ['timestamp-query'],
+    },
+  ],
+  auto: { engine: 'native', why: 'this machine has no GPU' },
+  chosen: { adapter: 'Made-up Device (Soft)', why: 'there is no other' },
+  readBack: { batchBytes: 2 ** 22, buffers: 3, seconds: 0.3, bytesPerSecond: 5e9 },
+  problem: null,
 };
 
 export const SOURCE: SourceInfo = {
@@ -51,7 +79,8 @@ export function planOf(request: ReplayRequest): ReplayPlan {
     planVersion: 1,
     inputs: request.inputs,
     target: request.target ?? { kind: 'stack' },
-    engine: 'native',
+    engine: request.engine ?? 'native',
+    gpu: null,
     isa: request.isa === undefined || request.isa === 'auto' ? 'avx2' : request.isa,
     payload: request.payload ?? 'copy',
     rewrites: request.rewrites ?? [],
@@ -128,6 +157,7 @@ export interface FakeRun {
   /** Thrown by the addon. */
   readonly addonProblem?: ModelTError;
   readonly packageRoot?: string;
+  readonly gpu?: GpuSurvey;
 }
 
 export interface Result {
@@ -170,7 +200,11 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
         requests.push(request);
         return planOf(request);
       },
+      chooseEngine: async (request) => ({ engine: request.engine ?? 'native', why: 'made up' }),
       measureTraceCopy: () => 12e9,
+      measureStagedCopy: () => 11e9,
+      measureAdapterReadBack: async (choice) => ({ adapter: choice, bytesPerSecond: 10e9, batches: 100 }),
+      surveyGpu: async () => fake.gpu ?? GPU,
       startReplay: (_trace, plan) => {
         calls.push('start');
         let end = (_outcome: RunOutcome): void => {};

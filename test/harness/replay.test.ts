@@ -29,7 +29,15 @@ describe('flags become a request', () => {
     ['a --to ring:r', { target: { kind: 'ring', name: 'r' } }],
     ['a --to null', { target: { kind: 'null' } }],
     ['a --to stack', { target: { kind: 'stack' } }],
-    ['a --engine native --isa avx512', { isa: 'avx512' }],
+    ['a --engine native --isa avx512', { engine: 'native', isa: 'avx512' }],
+    ['a --engine webgpu --gpu software', { engine: 'webgpu', gpu: { choice: 'software' } }],
+    [
+      'a --engine webgpu --insert pull --batch 2MiB --buffers 6 --gpu-memory 1GiB --kernel k.wgsl --checked',
+      {
+        engine: 'webgpu',
+        gpu: { insert: 'pull', batchBytes: 2 ** 21, buffers: 6, memoryBytes: 2 ** 30, kernel: 'k.wgsl', checked: true },
+      },
+    ],
     [
       'a --rewrite src=10.0.0.0/8 --rewrite src=fd00::/16',
       {
@@ -50,7 +58,7 @@ describe('flags become a request', () => {
   });
 
   it('asks for nothing that was not given, so that the planner decides', async () => {
-    expect(await request('a')).toEqual({ inputs: ['a'], isa: 'auto' });
+    expect(await request('a')).toEqual({ inputs: ['a'], isa: 'auto', engine: 'native' });
   });
 
   it('passes a pipeline on as it is', async () => {
@@ -87,7 +95,10 @@ const USAGE_ERRORS: [string, string][] = [
   ['replay a --to stack:x', '"stack:x"'],
   ['replay a -w -', 'standard output'],
   ['replay a -w x --to null', '--to'],
-  ['replay a --engine webgpu', 'webgpu'],
+  ['replay a --engine webgpu --insert sideways', 'sideways'],
+  ['replay a --engine webgpu --batch none', '"none"'],
+  ['replay a --engine webgpu --buffers 0', '"0"'],
+  ['replay a --engine webgpu --gpu-memory x', '"x"'],
   ['replay a --engine cuda', '"cuda"'],
   ['replay a --isa sse', '"sse"'],
   ['replay a --rewrite src', '"src"'],
@@ -290,6 +301,7 @@ describe('demo', () => {
     expect(exitCode).toBe(0);
     expect(requests).toEqual([
       {
+        engine: 'native',
         inputs: ['/p/traces/demo.pcapng'],
         rewrites: [{ field: 'src', cidr: '10.0.0.0/8' }],
         unique: 'packet',
