@@ -38,6 +38,13 @@ function errorLine(error: unknown): string {
  */
 const SAME_SIGNAL_MS = 150;
 
+let listeners = 0;
+
+/** While nobody listens, before the first and between the stages of a command, a signal ends the process with the same code. */
+function endUnheard(): void {
+  if (listeners === 0) process.exit(130);
+}
+
 function onInterrupt(callback: () => void): () => void {
   let last = Number.NEGATIVE_INFINITY;
   const once = (): void => {
@@ -46,7 +53,12 @@ function onInterrupt(callback: () => void): () => void {
     last = now;
   };
   process.on('SIGINT', once).on('SIGTERM', once);
+  listeners++;
+  let released = false;
   return () => {
+    if (released) return;
+    released = true;
+    listeners--;
     process.off('SIGINT', once).off('SIGTERM', once);
   };
 }
@@ -108,6 +120,7 @@ function watchStreams(): void {
 }
 
 async function main(): Promise<number> {
+  process.on('SIGINT', endUnheard).on('SIGTERM', endUnheard);
   watchStreams();
   const packageRoot = findPackageRoot();
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };

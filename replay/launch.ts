@@ -53,6 +53,7 @@ function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null): 
     policy: plan.readerPolicy,
     waitReaders: plan.readers,
     digestLines: plan.digest === 'full' ? 0 : HEADER_LINES,
+    verify: !plan.gpu?.kernel,
     ...mutationConfig(plan),
     operations: steps.map((step) => ({ name: step.operation.name, parameter: step.parameter })),
   };

@@ -131,6 +131,8 @@ export interface NativeRunConfig extends NativeMutation {
   readonly policy: 'block' | 'lag' | 'drop';
   readonly waitReaders: number;
   readonly digestLines: number;
+  /** Recompute what was delivered; not for kernels that the reference does not know. */
+  readonly verify: boolean;
   readonly operations: readonly { readonly name: string; readonly parameter: number }[];
   /** One thread, payload that is copied; the mutation is that of the device image, not the one above. */
   readonly gpu?: NativeGpuConfig;

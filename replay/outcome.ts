@@ -82,13 +82,6 @@ export interface Finished {
   readonly result: NativeRunResult;
 }
 
-/** The reference knows every mutation of ours, and no kernel of the user's: what that one wrote is counted, not recomputed. */
-function verifiedOf(plan: ReplayPlan, result: NativeRunResult, packets: number): RunOutcome['verified'] {
-  if (plan.gpu?.kernel) return { laps: 0, packets: 0, ok: true };
-  const laps = packets > 0 ? Math.floor(result.verifiedPackets / packets) : 0;
-  return { laps, packets: result.verifiedPackets, ok: result.verifiedOk };
-}
-
 function totalsOf(result: NativeRunResult, account: Account): RunOutcome['totals'] {
   const { seconds } = result;
   const rate = (amount: number): number => (seconds > 0 ? amount / seconds : 0);
@@ -122,7 +115,11 @@ export function outcomeOf({ trace, plan, machine, engine, statistics, samples, r
     conserved: account.conserved,
     digest: account.digest,
     digestScope: plan.digest,
-    verified: verifiedOf(plan, result, info.packets),
+    verified: {
+      laps: info.packets > 0 ? Math.floor(result.verifiedPackets / info.packets) : 0,
+      packets: result.verifiedPackets,
+      ok: result.verifiedOk,
+    },
     stopped: stoppedBy(plan, result),
     operations: operationResults(plan, statistics),
     rings: [

@@ -110,6 +110,7 @@ RunConfig read_config(const Napi::Object& object) {
   config.policy = static_cast<model_t_policy>(from.choice("policy", {"block", "lag", "drop"}));
   config.wait_readers = from.small("waitReaders");
   config.digest_lines = from.small("digestLines");
+  config.verify = from.flag("verify");
   const Napi::Array cpus = from.list("cpus");
   for (uint32_t i = 0; i < cpus.Length(); i++) config.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());
   const Napi::Array operations = from.list("operations");

@@ -39,6 +39,7 @@ struct RunConfig {
   uint32_t wait_readers = 1; /* Target::ring */
   std::vector<OperationPlan> operations;
   uint32_t digest_lines = 0;
+  bool verify = true; /* false: packets go through hands that the reference does not know */
   /* Null: the native engine. Else its plan replaces `mutation`; one thread, payload copied. */
   std::shared_ptr<const DeviceImage> device;
   std::shared_ptr<const DeviceLayout> layout; /* the device's */

@@ -56,7 +56,7 @@ export async function prepare(request: Request): Promise<Prepared> {
   try {
     return fits(request) ? await prepareResident(request) : await prepareStreamed(request);
   } catch (error) {
-    if (!isOutOfMemory(error) || request.gpu.memoryBytes !== null || request.kernel !== null) throw error;
+    if (!isOutOfMemory(error)) throw error;
     return await prepareStreamed(request);
   } finally {
     release();

@@ -1,6 +1,7 @@
 /** What kernels say about themselves at the end of a run: accesses out of bounds, and loops that were cut short. For gpu-run.ts. */
 import { ModelTError } from '../../stack/index.js';
 import type { OpenDevice } from './dawn.js';
+import { deviceError } from './device-errors.js';
 import { guarded } from './guarded.js';
 import { REPORT, REPORT_BYTES } from './kernels.js';
 import type { Pipelines } from './pipelines.js';
@@ -16,14 +17,18 @@ export interface KernelReport {
 }
 
 export async function readReport({ device }: OpenDevice, pipelines: Pipelines): Promise<KernelReport> {
-  const buffer = await guarded(device, 'Reading the report of the kernels', () => {
+  const buffer = await guarded(device, 'a buffer for the report of the kernels', () => {
     const target = device.createBuffer({ label: 'report', size: REPORT_BYTES, usage: MAP_READ_COPY_DST });
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(pipelines.report, 0, target, 0, REPORT_BYTES);
     device.queue.submit([encoder.finish()]);
     return target;
   });
-  await buffer.mapAsync(MAP_MODE_READ);
+  try {
+    await buffer.mapAsync(MAP_MODE_READ);
+  } catch (error) {
+    throw deviceError(error, 'Reading the report of the kernels');
+  }
   const words = new Uint32Array(buffer.getMappedRange());
   const report = {
     storesOutOfBounds: words[REPORT.storesOutOfBounds] ?? 0,

@@ -6,6 +6,7 @@
  * It makes a handful of calls per batch and sleeps otherwise; packets pass between the device, native threads and readers.
  * The caller has made the run with these staging buffers and awaits its end. Used by gpu-run.ts.
  */
+import { ModelTError } from '../../stack/index.js';
 import type { NativeRun } from '../native-run.js';
 import type { Feed } from './feed.js';
 
@@ -19,6 +20,9 @@ const READER_NAP_MICROSECONDS = 50;
  * go on with, and more looks only take a CPU that a software GPU needs (SwiftShader on two CPUs: a third of its rate).
  */
 const LOOKS_PER_BATCH = [32, 32, 3, 2] as const;
+
+/** No batch takes this long on any device that works; a driver that resets a hung GPU does so after a few seconds. */
+const HUNG_SECONDS = 30;
 
 export interface Flow {
   readonly run: NativeRun;
@@ -43,6 +47,16 @@ class Naps {
     this.#last = now;
     const next = this.#microseconds + (wanted - this.#microseconds) / 8;
     this.#microseconds = Math.min(Math.max(next, LEAST_NAP_MICROSECONDS), MOST_NAP_MICROSECONDS);
+  }
+
+  /** Since the last batch came. */
+  get secondsWithout(): number {
+    return (performance.now() - this.#last) / 1000;
+  }
+
+  /** A batch was begun while none was under way: only now may one be missed. */
+  restart(): void {
+    this.#last = performance.now();
   }
 
   get microseconds(): number {
@@ -81,7 +95,7 @@ export async function stream({ run, feed, staging }: Flow): Promise<Streamed> {
     const flight: Flight = { slot: batch.slot, state: 'making' };
     flights.push(flight);
     batches++;
-    making++;
+    if (making++ === 0) naps.restart();
     feed.submit(batch, buffer).then(
       () => {
         making--;
@@ -107,6 +121,14 @@ export async function stream({ run, feed, staging }: Flow): Promise<Streamed> {
   while (!run.ended() && problem === null) {
     publish();
     while (begin()) {}
+    if (making > 0 && naps.secondsWithout > HUNG_SECONDS) {
+      throw new ModelTError(
+        'GPU_HUNG',
+        `The GPU has not finished a batch in ${HUNG_SECONDS} seconds`,
+        4,
+        'Use smaller batches, or mend the kernel',
+      );
+    }
     /*
      * One nap per turn of the event loop, and here: Dawn looks for results once per turn, and were it that one which napped (pump.ts), what it
      * found would wait for the nap to end.

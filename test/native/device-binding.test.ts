@@ -66,6 +66,7 @@ function start(gpu: Partial<NativeGpuConfig>, change: Partial<NativeRunConfig> =
     policy: 'block',
     waitReaders: 1,
     digestLines: 0,
+    verify: true,
     operations: [{ name: 'eth', parameter: 0 }],
     ...NOTHING,
     gpu: { device, insert: 'push', staging, batchBytes: BATCH_BYTES, streamed: false, ...gpu },

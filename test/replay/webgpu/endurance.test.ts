@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { trafficFile } from '../../helpers/files.js';
 import { describeOnGpu } from '../../helpers/gpu.js';
 import { hasCommandLine, launchModelT } from '../../helpers/programs.js';
-import { loaded, pause, start } from '../../helpers/replay.js';
+import { loaded, pause, start, until } from '../../helpers/replay.js';
 
 const ALL = process.env.MODEL_T_ENDURANCE === '1';
 const STARTS = ALL ? 200 : 12;
@@ -28,6 +28,9 @@ function random(seed: number): () => number {
 
 const threads = (): number => readdirSync('/proc/self/task').length;
 const mappings = (): number => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+
+/** Before its first line a program is killed by a signal as any other; it loads the addon later than that. */
+const isUp = (pid: number | undefined): boolean => readFileSync(`/proc/${pid}/maps`, 'latin1').includes('model_t.node');
 
 describeOnGpu('endurance', () => {
   it(`${STARTS} starts and stops in one process leave nothing behind`, { timeout: LIMIT_MS }, async () => {
@@ -71,10 +74,12 @@ describeOnGpu('endurance', () => {
         '--to',
         i % 2 ? 'null' : 'stack',
       );
-      await pause(200 + next() * 1300);
+      await until('the program is up', () => isUp(running.child.pid));
+      const after = next() * 1300;
+      await pause(after);
       running.child.kill(i % 3 === 2 ? 'SIGTERM' : 'SIGINT');
       const { code, signal, err } = await running.ended;
-      expect({ code, signal }, err).toEqual({ code: 130, signal: null });
+      expect({ code, signal }, `run ${i} after ${after.toFixed(0)} ms: ${err}`).toEqual({ code: 130, signal: null });
       expect(err).not.toMatch(/bug|Error|Assert/);
     }
   });
