@@ -148,10 +148,11 @@ function given<Key extends string, Value>(
 }
 
 /** Null = auto. */
-function chosenEngine(engine: string): 'native' | 'webgpu' | null {
+function chosenEngine(text: string): 'native' | 'webgpu' | null {
+  const engine = text.toLowerCase();
   if (engine === 'auto') return null;
   if (engine === 'native' || engine === 'webgpu') return engine;
-  throw usageError(`--engine does not know "${engine}"`, 'Use auto, native or webgpu');
+  throw usageError(`--engine does not know "${text}"`, 'Use auto, native or webgpu');
 }
 
 function gpuRequest(flags: ReplayFlags): GpuRequest | null {

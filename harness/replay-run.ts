@@ -16,8 +16,9 @@ const READERS_MS = 100;
 
 export async function replayAndReport(context: Context, request: ReplayRequest, reporting: Reporting): Promise<number> {
   const machine = context.describeMachine();
-  const { engine } = await context.replay.chooseEngine(request);
+  const { engine, why } = await context.replay.chooseEngine(request);
   const plan = context.replay.planReplay({ ...request, engine }, machine);
+  if (engine === 'webgpu' && request.engine === undefined && !reporting.quiet) context.note(`model-t: engine webgpu: ${why}`);
   if (reporting.dryRun) {
     context.print(JSON.stringify(plan, null, 2));
     return 0;
@@ -31,8 +32,15 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
     problem = error;
   });
   try {
-    const run = context.replay.startReplay(trace, plan, machine);
-    const { outcome, release } = await watch(context, run, plan, reporting);
+    const start = (chosen: ReplayPlan): Promise<Watched> =>
+      watch(context, context.replay.startReplay(trace, chosen, machine), chosen, reporting);
+    const { outcome, release } = await start(plan).catch((error: unknown) => {
+      // A GPU that nobody asked for by name must not be why a replay fails.
+      const isOwnChoice = engine === 'webgpu' && request.engine === undefined && request.gpu === undefined;
+      if (!isOwnChoice || !(error instanceof ModelTError) || error.exitCode !== 3) throw error;
+      context.note(`model-t: ${oneLine(error.message)}; the native engine runs instead`);
+      return start(context.replay.planReplay({ ...request, engine: 'native' }, machine));
+    });
     releaseSignals = release;
     // Where nothing came before the break, the error says all there is.
     if (problem === null || outcome.totals.offered > 0) report(context, outcome, trace, reporting);
@@ -80,7 +88,7 @@ async function watch(context: Context, run: ReplayRun, plan: ReplayPlan, reporti
       run.abort();
     }
   });
-  const stopTelling = tell(context, run, reporting);
+  const stopTelling = tell(context, run, plan, reporting);
   const stopWatching = plan.target.kind === 'ring' ? watchReaders(context, run, plan.target.name) : () => {};
   try {
     // Signals stay caught while the result is printed: a late one must not cut it off.
@@ -95,14 +103,15 @@ async function watch(context: Context, run: ReplayRun, plan: ReplayPlan, reporti
 }
 
 /** Prints an interval line now and then: to standard error with --stats, over itself on a terminal otherwise. */
-function tell(context: Context, run: ReplayRun, reporting: Reporting): () => void {
+function tell(context: Context, run: ReplayRun, plan: ReplayPlan, reporting: Reporting): () => void {
   const line = reporting.statsSeconds !== null ? context.note : context.status;
   if (reporting.quiet || line === null) return () => {};
+  const early = { preparing: 'setting up the GPU', waiting: plan.target.kind === 'ring' ? 'waiting for readers' : 'starting' };
   let before: RunSnapshot = run.snapshot();
   const timer = setInterval(
     () => {
       const now = run.snapshot();
-      line(now.phase === 'waiting' ? 'waiting for readers' : intervalLine(now.phase, now, before));
+      line(now.phase === 'waiting' || now.phase === 'preparing' ? early[now.phase] : intervalLine(now.phase, now, before));
       before = now;
     },
     1000 * (reporting.statsSeconds ?? PROGRESS_SECONDS),
@@ -120,7 +129,7 @@ function watchReaders(context: Context, run: ReplayRun, name: string): () => voi
   const timer = setInterval(() => {
     const { failedReaders, phase } = run.snapshot();
     if (phase === 'waiting' && !told) context.note(`model-t: waiting for readers of ring ${name}`);
-    told = true;
+    told ||= phase !== 'preparing';
     if (failedReaders > known) {
       context.note(
         `model-t: ${counted(failedReaders - known, 'reader')} of the ring died or broke it; what was not consumed is lost`,

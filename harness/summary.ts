@@ -58,19 +58,21 @@ function accountLines(outcome: RunOutcome): string[] {
     verified.packets === 0
       ? `verified: nothing (${outcome.plan.gpu?.kernel ? 'the reference does not know your kernel' : 'no packet was left to recompute'})`
       : `verified: ${verified.ok ? 'yes' : 'NO'} (${checked})`,
-    `engine: ${outcome.engine.name} ${outcome.engine.isa}, ${counted(outcome.engine.threads, 'thread')}; ended by: ${outcome.stopped}`,
-    ...(outcome.engine.gpu ? gpuLines(outcome.engine.gpu) : []),
+    `engine: ${outcome.engine.name}${outcome.engine.gpu ? ', stack' : ''} ${outcome.engine.isa}, ${counted(outcome.engine.threads, 'thread')}; ended by: ${outcome.stopped}`,
+    ...(outcome.engine.gpu ? gpuLines(outcome.engine.gpu, outcome.plan.gpu?.kernel ?? null) : []),
   ];
 }
 
-function gpuLines(gpu: GpuOutcome): string[] {
+function gpuLines(gpu: GpuOutcome, kernel: string | null): string[] {
   const sizes = `${binary(gpu.batchBytes)} × ${gpu.buffers} in flight${gpu.tuning.length > 0 ? `, best of ${gpu.tuning.length} tried` : ''}`;
   const where = gpu.streamed ? 'streamed through the device' : 'resident on the device';
   const { batches, kernelSeconds, copySeconds, totalSeconds } = gpu.timed;
   const part = (seconds: number): string => `${((1000 * seconds) / batches).toFixed(2)} ms`;
+  const checked = gpu.checked ? '; kernels checked: no access out of bounds' : '';
   const share = gpu.threadShare === null ? '' : `; JavaScript: ${(100 * gpu.threadShare).toFixed(0)} % of a core`;
   return [
-    `gpu: ${oneLine(gpu.adapter)} (${gpu.kind}; ${oneLine(gpu.why)}), ${gpu.insert}, ${sizes}, trace ${where}`,
+    `gpu: ${oneLine(gpu.adapter)} (${gpu.kind}; ${oneLine(gpu.why)}), ${gpu.insert}, ${sizes}, trace ${where}${checked}`,
+    ...(kernel === null ? [] : [`kernel: ${oneLine(kernel)}`]),
     `gpu batches: ${grouped(gpu.batches)}, bytes copied by the host: ${grouped(gpu.hostCopiedBytes)}${share}`,
     ...(batches > 0
       ? [

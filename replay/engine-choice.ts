@@ -26,7 +26,7 @@ function nativeOnly(request: ReplayRequest): string | null {
 export async function chooseEngine(request: ReplayRequest, root = ''): Promise<EngineChoice> {
   if (request.engine !== undefined) return { engine: request.engine, why: 'asked for' };
   const asked = Object.entries(request.gpu ?? {}).find(([, value]) => value !== undefined);
-  if (asked) return { engine: 'webgpu', why: 'what was asked for is of the WebGPU engine' };
+  if (asked) return { engine: 'webgpu', why: 'a GPU flag was given' };
   const reason = nativeOnly(request);
   if (reason !== null) return { engine: 'native', why: reason };
   const nodes = gpuNodes(root);

@@ -1,6 +1,6 @@
 /** The WebGPU engine's part of a plan: defaults, and refusals of what a GPU cannot run, with the reason. Pure; called by plan.ts. */
 import { ModelTError } from '../stack/index.js';
-import type { GpuPlan, ReplayPlan, ReplayRequest, ReplayTarget } from './plan-types.js';
+import type { GpuPlan, GpuRequest, ReplayPlan, ReplayRequest, ReplayTarget } from './plan-types.js';
 
 const MIB = 2 ** 20;
 /** Below, a batch is over before the next is encoded (40 to 60 us); above, one batch outgrows every cache there is. */
@@ -11,6 +11,17 @@ export const MAX_BUFFERS = 8;
 /** One tile, or two when it streams, must fit. */
 const MIN_MEMORY_BYTES = MIB;
 
+/** As the command line calls them. */
+const FLAGS: Readonly<Record<keyof GpuRequest, string>> = {
+  choice: '--gpu',
+  insert: '--insert',
+  batchBytes: '--batch',
+  buffers: '--buffers',
+  memoryBytes: '--gpu-memory',
+  kernel: '--kernel',
+  checked: '--checked',
+};
+
 function refuse(code: string, message: string, remedy: string): never {
   throw new ModelTError(code, message, 2, remedy);
 }
@@ -19,7 +30,10 @@ export function planGpu(request: ReplayRequest, target: ReplayTarget): GpuPlan |
   const gpu = request.gpu ?? {};
   if (request.engine !== 'webgpu') {
     const given = Object.entries(gpu).find(([, value]) => value !== undefined);
-    if (given) refuse('GPU_UNUSED', `'${given[0]}' is for the WebGPU engine, and this run is native`, 'Add --engine webgpu');
+    if (given) {
+      const flag = FLAGS[given[0] as keyof GpuRequest];
+      refuse('GPU_UNUSED', `${flag} is for the WebGPU engine, and this run is native`, 'Use --engine webgpu, or leave it out');
+    }
     return null;
   }
   return {
@@ -36,7 +50,7 @@ export function planGpu(request: ReplayRequest, target: ReplayTarget): GpuPlan |
 function refuseNumbers(gpu: GpuPlan): void {
   const { batchBytes, buffers, memoryBytes } = gpu;
   if (batchBytes !== null && !(batchBytes >= MIN_BATCH_BYTES && batchBytes <= MAX_BATCH_BYTES && batchBytes % 64 === 0)) {
-    refuse('BATCH_SIZE', `--batch ${batchBytes} is not a multiple of 64 between 64 KiB and 256 MiB`, 'Use for example 4MiB');
+    refuse('BATCH_SIZE', `--batch ${batchBytes} is not from 64 KiB to 256 MiB, or no multiple of 64`, 'Use for example 4MiB');
   }
   if (buffers !== null && !(Number.isInteger(buffers) && buffers >= 1 && buffers <= MAX_BUFFERS)) {
     refuse('BUFFERS', `--buffers ${buffers} is not a whole number from 1 to ${MAX_BUFFERS}`, 'Use for example 3');
@@ -53,7 +67,7 @@ export function refuseGpuConflicts(plan: ReplayPlan, request: ReplayRequest): vo
   if (plan.inputs.includes('-')) {
     refuse(
       'GPU_LIVE',
-      'The WebGPU engine needs the whole trace before it starts, and standard input ends when it ends',
+      'The WebGPU engine needs the whole trace before it starts, and standard input may never end',
       'Save the stream to a file',
     );
   }

@@ -110,7 +110,8 @@ export interface ReplayPlan {
 
 /** Read from the statistics page while a run goes on; costs the data path nothing. */
 export interface RunSnapshot {
-  readonly phase: 'waiting' | 'running' | 'draining' | 'done';
+  /** `preparing`: a device is being set up; `waiting`: for readers. */
+  readonly phase: 'preparing' | 'waiting' | 'running' | 'draining' | 'done';
   readonly offered: number;
   readonly delivered: number;
   readonly dropped: number;

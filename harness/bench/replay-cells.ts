@@ -3,6 +3,7 @@
  * that come of it, and the order of a round. Pure. Called by replay.ts.
  */
 import type { AdapterDescription } from '../../replay/index.js';
+import { ModelTError } from '../../stack/index.js';
 import { binary } from '../format.js';
 import { usageError } from '../units.js';
 import { type CaptureSpec, UDP } from './contender.js';
@@ -67,7 +68,9 @@ export function chosenAdapters(found: readonly AdapterDescription[], choice: str
   const chosen = wanted === 'auto' ? adapters.slice(0, 1) : exact.length > 0 ? exact : adapters.filter(fits);
   if (chosen.length > 0 || adapters.length === 0) return chosen;
   const names = adapters.map(({ name }) => `"${name}"`).join(', ');
-  throw usageError(`--gpu ${JSON.stringify(choice)} names no adapter here`, `Adapters: ${names}`);
+  const unknown = `--gpu ${JSON.stringify(choice)} names no adapter here`;
+  if (wanted === 'hardware' || wanted === 'software') throw new ModelTError('GPU_NONE', unknown, 3, `Adapters: ${names}`);
+  throw usageError(unknown, `Adapters: ${names}`);
 }
 
 export function geometries(adapter: Pick<AdapterDescription, 'kind'>, sweep: Sweep): Geometry[] {

@@ -22,7 +22,7 @@ export interface ReplayBenchFlags {
   readonly buffers?: string;
   readonly gpu?: string;
   readonly target: 'null' | 'stack';
-  readonly robust?: boolean;
+  readonly checked?: boolean;
   readonly seed?: string;
   readonly json?: string;
 }
@@ -52,7 +52,7 @@ export function addReplayBenchFlags(command: Command): Command {
     .option('--buffers <LIST>', 'batches in flight, 1,3 for example (default: two that suit the adapter)')
     .option('--gpu <NAME>', 'auto, hardware, software, or part of an adapter name (default: all that there are)')
     .addOption(new Option('--target <NAME>', 'who reads: nobody, or the stack').choices(['null', 'stack']).default('null'))
-    .option('--robust', 'GPU: kernels check every access')
+    .option('--checked', 'GPU: kernels check every access')
     .option('--seed <N>', 'the order in which cells are measured (default: another one each time, and told)')
     .option('--json <FILE>', 'write all samples as JSON; - = standard output');
 }
@@ -72,7 +72,7 @@ export function replayBenchOptions(flags: ReplayBenchFlags, freshSeed: number): 
     buffers: given('--buffers', flags.buffers, (text) => list(text, (part) => parseCount(part, 1)), null),
     gpu: flags.gpu ?? null,
     target: flags.target,
-    isChecked: flags.robust ?? false,
+    isChecked: flags.checked ?? false,
     seed: given('--seed', flags.seed, (text) => parseCount(text, 0, LARGEST_SEED), freshSeed),
     json: flags.json ?? null,
   };

@@ -1,12 +1,13 @@
 /*
  * See binding_run.h. Argument checks and conversions only. A run crosses the border four times whatever the packet count:
- * new Run(), statistics, wait(), and stop() when somebody interrupts. wait() blocks a pool thread, never JavaScript's. With a
+ * new Run(), statistics, wait(), and stop() when somebody interrupts. wait() blocks a thread of its own, never JavaScript's. With a
  * device there are a few calls more per batch, and nap(), which is there to block.
  */
 #include "binding_run.h"
 
 #include <cmath>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "../../stack/native/clock.h"
@@ -122,19 +123,30 @@ Napi::Object segment_object(Napi::Env env, const Segment& segment) {
   return out;
 }
 
-class WaitWorker : public Napi::AsyncWorker {
- public:
-  WaitWorker(Napi::Env env, std::shared_ptr<ReplayRun> run)
-      : Napi::AsyncWorker(env), run_(std::move(run)), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
-  void Execute() override { run_->wait(); }
-  void OnOK() override { deferred_.Resolve(result_object(Env(), *run_)); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  std::shared_ptr<ReplayRun> run_;
-  Napi::Promise::Deferred deferred_;
-};
+/*
+ * A thread of its own for every run that is waited for: libuv's pool has four, which as many runs could hold for hours while another
+ * needs one to fill the memory of its device.
+ */
+Napi::Promise wait_in_thread(Napi::Env env, std::shared_ptr<ReplayRun> run) {
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
+  Napi::Function nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+  Napi::ThreadSafeFunction back = Napi::ThreadSafeFunction::New(env, nothing, "model-t wait", 0, 1);
+  const Napi::Promise promise = deferred->Promise();
+  auto wait = [back, deferred = std::move(deferred), run = std::move(run)]() mutable {
+    run->wait();
+    /* Refused where the environment is on its way out: nobody waits for the result then. */
+    back.BlockingCall([deferred = std::move(deferred), run = std::move(run)](Napi::Env here, Napi::Function) {
+      deferred->Resolve(result_object(here, *run));
+    });
+    back.Release();
+  };
+  try {
+    std::thread(std::move(wait)).detach();
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, std::string("no thread to wait for the run: ") + error.what());
+  }
+  return promise;
+}
 
 class Run : public Napi::ObjectWrap<Run> {
  public:
@@ -189,9 +201,7 @@ class Run : public Napi::ObjectWrap<Run> {
   Napi::Value wait(const Napi::CallbackInfo& info) {
     if (waited_) throw Napi::Error::New(info.Env(), "Run.wait() may be called once");
     waited_ = true;
-    auto* worker = new WaitWorker(info.Env(), run_);
-    worker->Queue();
-    return worker->promise();
+    return wait_in_thread(info.Env(), run_);
   }
 
  private:

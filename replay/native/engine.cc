@@ -7,7 +7,7 @@ namespace model_t {
 
 namespace {
 
-/* A device, or a reader, that takes longer than this for a batch is not waited for when the time is over. */
+/* A batch that takes longer than this is not waited for when the time is over. (Readers are: what was published they may read.) */
 constexpr uint64_t kStagedGraceNs = 2000ull * 1000 * 1000;
 
 template <typename T>

@@ -11,6 +11,9 @@ namespace model_t {
 
 namespace {
 
+/* Recomputed of what lies in staging memory, at most: twice what a window of the container holds. */
+constexpr uint64_t kMostStagedPackets = 1 << 20;
+
 /* A resident region repeats a small trace until it is this large, so that bursts stay full and readers can run behind. */
 constexpr uint64_t kMinResidentBytes = 2ull << 20;
 
@@ -189,6 +192,8 @@ void ReplayRun::verify() {
   if (!result_.error.empty() || engine.offered == 0 || engine.stopped == Stopped::reader_died) return;
   if (container_ && result_.container.delivered == engine.offered) verify_windows();
   else verify_ring();
+  const bool pushed = staging_ && config_.staging.insert == Insert::push;
+  if (pushed && !container_ && result_.verified_ok) verify_staging();
 }
 
 /* The first and the last packets that the container saw. */
@@ -201,6 +206,27 @@ void ReplayRun::verify_windows() {
   if (tail.begin < head.end) return; /* the last window begins with the first */
   if (reference.digest(head.begin, head.end, config_.digest_lines) != head.digest) result_.verified_ok = false;
   result_.verified_packets += head.end - head.begin;
+}
+
+/*
+ * What still lies in staging memory: whole batches, of which the descriptors in the ring show only the end. Called behind the last
+ * look at the readers, so that nothing is reclaimed any more.
+ */
+void ReplayRun::verify_staging() {
+  Reference reference(*image_, config_.mutation);
+  const uint64_t offered = result_.engine.offered;
+  const uint64_t oldest = offered > kMostStagedPackets ? offered - kMostStagedPackets : 0;
+  const uint64_t first = staging_->reclaimed_end() > oldest ? staging_->reclaimed_end() : oldest;
+  for (uint64_t ordinal = first; ordinal < offered; ordinal++) {
+    uint32_t length = 0;
+    const uint8_t* frame = reference.frame(ordinal, &length);
+    const uint8_t* staged = staging_->frame_at(ordinal, offered);
+    if (!staged || memcmp(staged, frame, length) != 0) {
+      result_.verified_ok = false;
+      return;
+    }
+  }
+  result_.verified_packets = offered - first;
 }
 
 /* What still lies in the ring, byte by byte: where no reader of ours saw every packet. */

@@ -98,6 +98,7 @@ class ReplayRun {
   void verify();
   void verify_windows();
   void verify_ring();
+  void verify_staging();
 
   std::shared_ptr<TraceImage> image_;
   RunConfig config_;

@@ -53,8 +53,13 @@ uint64_t Staging::cut_end(uint64_t first, uint64_t end) const {
   return std::min(end, first + (tile.first + tile.packets - packet));
 }
 
+/*
+ * Never more than the device holds: all segments are changed before the first is copied, so that a batch that came round to its own
+ * beginning would overwrite it.
+ */
 uint64_t Staging::batch_end(uint64_t first) const {
-  const uint64_t end = std::min(total_, device_.packets_within(device_.bytes_before(first) + config_.batch_bytes));
+  const uint64_t once = first + layout_->copies * device_.lap_packets();
+  const uint64_t end = std::min({total_, once, device_.packets_within(device_.bytes_before(first) + config_.batch_bytes)});
   uint64_t at = first;
   for (uint32_t segments = 0; at < end && segments < (config_.streamed ? 1 : kMaxSegments); segments++) at = cut_end(at, end);
   return at;
@@ -118,6 +123,15 @@ std::string Staging::publish(const uint8_t* buffer, uint64_t bytes) {
   published_++;
   available_.store(batch.end, std::memory_order_release);
   return "";
+}
+
+/* Records of batches that reach below `head` are published and stand still; those behind them may be planned at this moment. */
+const uint8_t* Staging::frame_at(uint64_t ordinal, uint64_t head) const {
+  if (ordinal < reclaimed_end_ || ordinal >= head) return nullptr;
+  for (uint64_t number = reclaimed_;; number++) {
+    const Batch& batch = batches_[number % batches_.size()];
+    if (ordinal < batch.end) return config_.buffers[batch.slot] + kFrameOffset + (device_.bytes_before(ordinal) - batch.start);
+  }
 }
 
 /* ---- the engine's thread -------------------------------------------------------------------------------------------- */

@@ -72,7 +72,10 @@ class Staging {
   /* The oldest published batch that is not reclaimed; null = none. */
   const Batch* oldest() const { return reclaimed_ == published_ ? nullptr : &batches_[reclaimed_ % batches_.size()]; }
   /* Its buffer may be written again. */
-  void reclaim() { reclaimed_++; }
+  void reclaim() {
+    reclaimed_end_ = oldest()->end;
+    reclaimed_++;
+  }
   /* False: everything was planned, and no buffer is needed any more. */
   bool more() const { return next_ < total_; }
   /* The engine has handed out, or dropped, all ordinals below this. */
@@ -88,6 +91,11 @@ class Staging {
   /* Pull: copies the slots of packets that are there; their bytes. */
   uint64_t copy(uint64_t ordinal, uint64_t packets, uint8_t* to, void (*copy)(uint8_t*, const uint8_t*, size_t));
   void set_consumed(uint64_t ordinal);
+
+  /* After the stream has ended, and nothing is reclaimed any more: where the frame of an ordinal below `head` lies; null = it is gone. */
+  const uint8_t* frame_at(uint64_t ordinal, uint64_t head) const;
+  uint64_t reclaimed_end() const { return reclaimed_end_; }
+
   /* The batch last looked at ends here. */
   bool at_end(uint64_t ordinal) const { return reading_.end == ordinal; }
 
@@ -106,6 +114,7 @@ class Staging {
   uint64_t planned_ = 0;       /* batches, as the next two: planning thread only */
   uint64_t published_ = 0;
   uint64_t reclaimed_ = 0;
+  uint64_t reclaimed_end_ = 0; /* ordinals below are gone */
   uint64_t next_ = 0;          /* ordinal that the next batch begins with */
   /* The batch last looked at, a copy, because its record may be planned anew as soon as it is consumed: engine only. */
   Batch reading_;

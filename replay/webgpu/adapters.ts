@@ -66,7 +66,7 @@ export function adapterKind(facts: AdapterFacts): AdapterKind {
 export function chooseAdapter(choice: string, adapters: readonly AdapterDescription[]): Choice {
   const hardware = adapters.filter((adapter) => adapter.kind !== 'software');
   const software = adapters.find(isSwiftShader);
-  switch (choice) {
+  switch (choice.toLowerCase()) {
     case 'hardware':
       if (hardware[0]) return { adapter: hardware[0], why: hardwareReason(hardware) };
       throw noAdapter(choice, adapters, 'Install the Vulkan driver of the GPU, or use --gpu software or --engine native');

@@ -149,8 +149,9 @@ async function adaptersFor(dawn: Dawn, choice: string): Promise<Found[]> {
 
 /** A Vulkan loader before 1.3.207 cannot add SwiftShader to the drivers of the system: then it is looked at by itself. */
 function scopesFor(choice: string): readonly ('all' | 'software')[] {
-  if (choice === 'software') return ['software'];
-  return choice === 'hardware' ? ['all'] : ['all', 'software'];
+  const wanted = choice.toLowerCase();
+  if (wanted === 'software') return ['software'];
+  return wanted === 'hardware' ? ['all'] : ['all', 'software'];
 }
 
 async function describeAdapters(dawn: Dawn, drivers: Drivers): Promise<Found[]> {

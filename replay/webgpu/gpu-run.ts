@@ -14,6 +14,7 @@ import type { GpuOutcome, GpuPlan, ReplayPlan, RunOutcome, RunSnapshot } from '.
 import type { ReplayRun } from '../run.js';
 import { nativeOf, type Trace } from '../trace.js';
 import { type OpenDevice, openDevice } from './dawn.js';
+import { deviceError } from './device-errors.js';
 import { type Prepared, prepare } from './prepare.js';
 import { readReport, refuseReport } from './report.js';
 import { createStaging, mapStaging, unmapStaging } from './staging.js';
@@ -21,8 +22,15 @@ import { stream } from './stream.js';
 import { threadSeconds } from './thread-time.js';
 import { type UserKernel, userKernel } from './user-kernel.js';
 
-const WAITING: RunSnapshot = {
-  phase: 'waiting',
+/** How long an abort, and the end of a device, wait for what runs on it. */
+const PATIENCE_MS = 2000;
+/** Batches under way at the end take milliseconds; with a kernel of the user's own, whatever that takes. */
+const LAST_BATCH_SECONDS = 10;
+/** A share of less time than this is a matter of chance. */
+const MEANINGFUL_SECONDS = 0.1;
+
+const PREPARING: RunSnapshot = {
+  phase: 'preparing',
   offered: 0,
   delivered: 0,
   dropped: 0,
@@ -61,7 +69,13 @@ class GpuReplay implements ReplayRun {
   readonly #gpu: GpuPlan;
   readonly #machine: Machine;
   readonly #kernel: UserKernel | null;
+  /** As long as the run: native threads read their memory until then. */
+  #staging: readonly GPUBuffer[] = [];
   #launched: Launched | null = null;
+  #giveUp: (error: ModelTError) => void = () => {};
+  readonly #givenUp = new Promise<never>((_, reject) => {
+    this.#giveUp = reject;
+  });
   #isWanted = true;
 
   constructor(trace: Trace, plan: ReplayPlan, gpu: GpuPlan, machine: Machine, kernel: UserKernel | null) {
@@ -70,11 +84,12 @@ class GpuReplay implements ReplayRun {
     this.#gpu = gpu;
     this.#machine = machine;
     this.#kernel = kernel;
+    this.#givenUp.catch(() => {});
     this.outcome = this.#run();
   }
 
   snapshot(): RunSnapshot {
-    return this.#launched?.snapshot() ?? WAITING;
+    return this.#launched?.snapshot() ?? PREPARING;
   }
 
   stop(): void {
@@ -85,14 +100,27 @@ class GpuReplay implements ReplayRun {
   abort(): void {
     this.#isWanted = false;
     this.#launched?.abort();
+    /* Nothing stops a kernel that runs: after a while it is left to itself. */
+    const error = new ModelTError('ABORTED', 'Aborted before everything was drained; there is no result', 130);
+    setTimeout(() => this.#giveUp(error), PATIENCE_MS).unref();
   }
 
   async #run(): Promise<RunOutcome> {
     const open = await openDevice({ choice: this.#gpu.choice, robust: this.#gpu.checked });
+    let failure: ModelTError | null = null;
+    open.onFailure((error) => {
+      failure = error;
+      this.#launched?.native.fail(error.message);
+    });
+    const running = this.#runOn(open);
     try {
-      return await this.#runOn(open);
+      return await Promise.race([running, this.#givenUp]);
+    } catch (error) {
+      /* What the device said explains the rest: pending maps are rejected without a word. */
+      if (failure) throw failure;
+      throw error instanceof ModelTError ? error : deviceError(error, 'Running on the GPU');
     } finally {
-      open.close();
+      await closeWhenIdle(open, running);
     }
   }
 
@@ -109,20 +137,19 @@ class GpuReplay implements ReplayRun {
       isWanted,
     });
     const staging = await createStaging(open.device, prepared.batch.batchBytes, prepared.batch.buffers);
+    this.#staging = staging;
     this.#refuseStopped();
-    const launched = await this.#launch(trace, prepared, staging);
-    let failure: ModelTError | null = null;
-    open.onFailure((error) => {
-      failure = error;
-      launched.native.fail(error.message);
-    });
-    const streaming = this.#stream(launched.native, prepared, staging);
+    const launched = await this.#launch(trace, prepared);
+    const streaming = this.#stream(launched.native, prepared);
     streaming.catch(() => {});
     try {
       return await launched.finish(async ({ error, hostCopiedBytes }) => {
-        if (failure) throw failure;
         const told = await streaming;
-        if (error === '') refuseReport(await readReport(open, prepared.pipelines), this.#gpu.kernel);
+        if (error === '') {
+          const perLap = prepared.tiles === 1 ? trace.shape().packets : null;
+          const report = await this.#inTime(readReport(open, prepared.pipelines));
+          refuseReport(report, this.#gpu.kernel, perLap);
+        }
         const gpu = describe(open, prepared, this.#gpu, { ...told, hostCopiedBytes });
         return { name: 'webgpu', isa: this.#plan.isa, threads: this.#plan.threads, gpu };
       });
@@ -131,6 +158,23 @@ class GpuReplay implements ReplayRun {
       await streaming.catch(() => {});
       await prepared.feed.settle();
     }
+  }
+
+  /** The device may be busy with batches that nobody wants any more. */
+  async #inTime<Value>(wanted: Promise<Value>): Promise<Value> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const message = `The GPU was still busy ${LAST_BATCH_SECONDS} seconds after the end of the run`;
+      const error = new ModelTError(
+        'GPU_HUNG',
+        message,
+        this.#isWanted ? 4 : 130,
+        'Use a smaller --batch, or a kernel that takes less time',
+      );
+      timer = setTimeout(() => reject(error), 1000 * LAST_BATCH_SECONDS);
+    });
+    wanted.catch(() => {}); /* when it comes too late */
+    return await Promise.race([wanted, late]).finally(() => clearTimeout(timer));
   }
 
   #deviceImage(): NativeDeviceImage {
@@ -146,8 +190,8 @@ class GpuReplay implements ReplayRun {
     throw new ModelTError('INTERRUPTED', 'Interrupted while the GPU was set up; nothing was replayed', 130);
   }
 
-  async #launch(device: NativeDeviceImage, prepared: Prepared, staging: readonly GPUBuffer[]): Promise<Launched> {
-    const memory = await mapStaging(staging);
+  async #launch(device: NativeDeviceImage, prepared: Prepared): Promise<Launched> {
+    const memory = await mapStaging(this.#staging);
     this.#refuseStopped();
     const launched = launch(this.#trace, this.#plan, this.#machine, {
       device,
@@ -156,19 +200,22 @@ class GpuReplay implements ReplayRun {
       batchBytes: prepared.batch.batchBytes,
       streamed: prepared.wholeTiles,
     });
-    unmapStaging(staging);
+    unmapStaging(this.#staging);
     this.#launched = launched;
     return launched;
   }
 
-  async #stream(run: NativeRun, prepared: Prepared, staging: readonly GPUBuffer[]): Promise<Told> {
+  async #stream(run: NativeRun, prepared: Prepared): Promise<Told> {
     const before = threadSeconds();
     const start = performance.now();
     try {
-      const { batches } = await stream({ run, feed: prepared.feed, staging });
+      const { batches } = await stream({ run, feed: prepared.feed, staging: this.#staging });
       const used = threadSeconds();
       const seconds = (performance.now() - start) / 1000;
-      return { batches, threadShare: before === null || used === null ? null : (used - before) / seconds };
+      return {
+        batches,
+        threadShare: before === null || used === null || seconds < MEANINGFUL_SECONDS ? null : (used - before) / seconds,
+      };
     } catch (error) {
       run.fail(error instanceof Error ? error.message : String(error));
       throw error;
@@ -202,4 +249,23 @@ function describe(
     ...told,
     timed: { ...stopwatch.sums },
   };
+}
+
+/**
+ * Closing a device waits for what runs on it, with the thread stopped: a device that is busy for longer than a moment is closed when
+ * it has become idle, or left to the end of the process.
+ */
+async function closeWhenIdle(open: OpenDevice, running: Promise<unknown>): Promise<void> {
+  const ignore = (): void => {};
+  const closed = running
+    .catch(ignore)
+    .then(() => open.device.queue.onSubmittedWorkDone())
+    .catch(ignore)
+    .then(() => open.close());
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS);
+  });
+  await Promise.race([closed, patience]);
+  clearTimeout(timer);
 }

@@ -56,12 +56,14 @@ export class Pipelines {
   readonly #stages: Stages;
   readonly #immediates = new Uint32Array(IMMEDIATE_BYTES / 4);
   readonly #packetsPerLap: number;
+  readonly #mostGroups: number;
   readonly shape: DispatchShape;
 
   private constructor(device: GPUDevice, stages: Stages, parameters: Uint32Array, packetsPerLap: number, shape: DispatchShape) {
     this.#device = device;
     this.#stages = stages;
     this.#packetsPerLap = packetsPerLap;
+    this.#mostGroups = device.limits.maxComputeWorkgroupsPerDimension;
     this.shape = shape;
     this.#parameters = device.createBuffer({ label: 'parameters', size: PARAMETER_BYTES, usage: UNIFORM_COPY_DST });
     device.queue.writeBuffer(this.#parameters, 0, new Uint32Array(parameters));
@@ -116,16 +118,19 @@ export class Pipelines {
     const { ip4, ip6, user } = this.#stages;
     if (ip4 && bound.ip4 && segment.rows4 > 0) {
       this.#start(pass, ip4, bound.ip4);
-      this.#dispatch(pass, ip4.shape, segment.row4, segment.rows4, segment.base4, 0, segment.lap);
+      const { row4: begin, rows4: count, base4: base, lap } = segment;
+      this.#dispatch(pass, ip4.shape, { begin, count, base, baseHigh: 0, lap, countsOn: false });
     }
     if (ip6 && bound.ip6 && segment.rows6 > 0) {
       this.#start(pass, ip6, bound.ip6);
-      this.#dispatch(pass, ip6.shape, segment.row6, segment.rows6, segment.base6Low, segment.base6High, segment.lap);
+      const { row6: begin, rows6: count, base6Low: base, base6High: baseHigh, lap } = segment;
+      this.#dispatch(pass, ip6.shape, { begin, count, base, baseHigh, lap, countsOn: false });
     }
     if (user && bound.user) {
       /* A user kernel is told where in which lap the first packet stands, and counts on from there. */
       this.#start(pass, user, bound.user);
-      this.#dispatch(pass, user.shape, segment.packet, segment.packets, segment.indexInLap, 0, segment.lap);
+      const { packet: begin, packets: count, indexInLap: base, lap } = segment;
+      this.#dispatch(pass, user.shape, { begin, count, base, baseHigh: 0, lap, countsOn: true });
     }
   }
 
@@ -134,31 +139,32 @@ export class Pipelines {
     pass.setBindGroup(0, bindings);
   }
 
-  #dispatch(
-    pass: GPUComputePassEncoder,
-    { workgroupSize, packetsPerInvocation }: DispatchShape,
-    begin: number,
-    count: number,
-    base: number,
-    baseHigh: number,
-    lap: number,
-  ): void {
-    const groups = Math.ceil(count / (workgroupSize * packetsPerInvocation));
-    const replica = BigInt(lap);
-    const words = [
-      begin,
-      begin + count,
-      groups * workgroupSize,
-      base,
-      baseHigh,
-      Number(replica % WORD),
-      Number(replica / WORD),
-      this.#packetsPerLap,
-    ];
-    this.#immediates.set(words);
-    pass.setImmediates(0, this.#immediates);
-    pass.dispatchWorkgroups(groups);
+  /** A dispatch has at most so many workgroups (65535 on most devices): more work is more than one. */
+  #dispatch(pass: GPUComputePassEncoder, { workgroupSize, packetsPerInvocation }: DispatchShape, work: Work): void {
+    const most = this.#mostGroups * workgroupSize * packetsPerInvocation;
+    for (let done = 0; done < work.count; done += most) {
+      const count = Math.min(most, work.count - done);
+      const groups = Math.ceil(count / (workgroupSize * packetsPerInvocation));
+      const begin = work.begin + done;
+      const base = work.countsOn ? work.base + done : work.base;
+      const lap = BigInt(work.lap);
+      const words = [begin, begin + count, groups * workgroupSize, base, work.baseHigh, Number(lap % WORD), Number(lap / WORD)];
+      this.#immediates.set([...words, this.#packetsPerLap]);
+      pass.setImmediates(0, this.#immediates);
+      pass.dispatchWorkgroups(groups);
+    }
   }
+}
+
+/** Rows, or packets, of one stage and one segment. */
+interface Work {
+  readonly begin: number;
+  readonly count: number;
+  readonly base: number;
+  readonly baseHigh: number;
+  readonly lap: number;
+  /** The base is that of the first packet, not of all rows. */
+  readonly countsOn: boolean;
 }
 
 async function compileStage(device: GPUDevice, kernel: Kernel | UserKernel, wanted: DispatchShape): Promise<Stage> {

@@ -90,7 +90,9 @@ function leastBatch({ trace }: Request): number {
   return Math.ceil(trace.shape().largestSlot / ALIGNMENT) * ALIGNMENT;
 }
 
-function isWorthTuning({ plan, trace }: Request): boolean {
+/** A kernel of the user's own may take any time: nothing is tried with it. */
+function isWorthTuning({ plan, trace, kernel }: Request): boolean {
+  if (kernel !== null) return false;
   if (plan.durationSeconds !== null) return plan.durationSeconds >= WORTH_TUNING_SECONDS;
   const { slotBytes, packets } = trace.shape();
   const laps = Math.min(
@@ -101,7 +103,7 @@ function isWorthTuning({ plan, trace }: Request): boolean {
 }
 
 async function prepareResident(request: Request): Promise<Prepared> {
-  const { open, gpu, isWanted } = request;
+  const { open, gpu } = request;
   const isSoftware = open.adapter.kind === 'software';
   const least = leastBatch(request);
   const asked = {
@@ -109,41 +111,55 @@ async function prepareResident(request: Request): Promise<Prepared> {
     ...(gpu.buffers !== null && { buffers: gpu.buffers }),
   };
   const preset = { ...defaultBatch(isSoftware), ...asked };
-  let batch = { ...preset, batchBytes: Math.max(preset.batchBytes, least) };
-  let shape = defaultShape(isSoftware);
-  let tuning: Tried[] = [];
-  let tiles: DeviceTile[] | null = null;
-  if (isWorthTuning(request)) {
-    tiles = await upload(request, Math.max(LARGEST_TRIED_BYTES, batch.batchBytes));
+  const preferred = { ...preset, batchBytes: Math.max(preset.batchBytes, least) };
+  const { shape, batch, tuning } = isWorthTuning(request)
+    ? await tune(request, preferred, asked, least)
+    : { shape: defaultShape(isSoftware), batch: preferred, tuning: [] };
+  const tiles = await upload(request, batch.batchBytes);
+  try {
+    const pipelines = await compile(request, shape);
+    const stopwatch = new Stopwatch(open);
+    const feed = new ResidentFeed({ device: open.device, pipelines, stopwatch }, tiles);
+    const laps = lapsFor(request, batch.batchBytes);
+    const wholeTiles = tiles.length === 1 && laps * request.trace.shape().slotBytes <= batch.batchBytes;
+    return { feed, pipelines, stopwatch, batch, streamed: false, wholeTiles, laps, tiles: tiles.length, tuning };
+  } catch (error) {
+    tiles.forEach(destroyTile);
+    throw error;
+  }
+}
+
+interface Tuned {
+  readonly shape: DispatchShape;
+  readonly batch: BatchChoice;
+  readonly tuning: readonly Tried[];
+}
+
+/** On a layout for the largest batch, which then goes: a small trace is laid out anew for the batch that was chosen. */
+async function tune(request: Request, preset: BatchChoice, asked: Partial<BatchChoice>, least: number): Promise<Tuned> {
+  const { open, isWanted } = request;
+  const tiles = await upload(request, Math.max(LARGEST_TRIED_BYTES, preset.batchBytes));
+  try {
     const [tile] = tiles;
     if (!tile) throw new RangeError('a trace without tiles');
     const bench = { open, tile, compile: (tried: DispatchShape) => compile(request, tried), isWanted };
-    shape = await tuneShape(bench, batch);
-    tuning = await tuneBatch(bench, await compile(request, shape), asked, least);
-    batch = { ...(bestOf(tuning) ?? batch) };
-    batch.batchBytes = Math.max(batch.batchBytes, least);
-  }
-  const laps = lapsFor(request, batch.batchBytes);
-  /* A small trace was laid out for the largest batch; what is left of the caches is worth more than the upload. */
-  if (tiles && laps !== lapsFor(request, Math.max(LARGEST_TRIED_BYTES, batch.batchBytes))) {
+    const { shape, pipelines } = await tuneShape(bench, preset);
+    const tuning = await tuneBatch(bench, pipelines, asked, least);
+    const { batchBytes, buffers } = bestOf(tuning) ?? preset;
+    return { shape, batch: { batchBytes: Math.max(batchBytes, least), buffers }, tuning };
+  } finally {
     tiles.forEach(destroyTile);
-    tiles = null;
   }
-  tiles ??= await upload(request, batch.batchBytes);
-  const pipelines = await compile(request, shape);
-  const stopwatch = new Stopwatch(open);
-  const feed = new ResidentFeed({ device: open.device, pipelines, stopwatch }, tiles);
-  const wholeTiles = tiles.length === 1 && laps * request.trace.shape().slotBytes <= batch.batchBytes;
-  return { feed, pipelines, stopwatch, batch, streamed: false, wholeTiles, laps, tiles: tiles.length, tuning };
 }
 
 /**
  * A short trace is repeated on the device, as often as a batch has room for: each batch is then all of it, one dispatch and one
  * copy, and never meets itself. A longer one lies there once, and batches go round it.
  */
-function lapsFor({ trace, plan }: Request, batchBytes: number): number {
-  const { slotBytes } = trace.shape();
-  const wanted = Math.max(1, Math.floor(batchBytes / slotBytes));
+function lapsFor(request: Request, batchBytes: number): number {
+  const { trace, plan, gpu } = request;
+  const room = gpu.memoryBytes === null ? Number.POSITIVE_INFINITY : gpu.memoryBytes / deviceBytes(request);
+  const wanted = Math.max(1, Math.floor(Math.min(batchBytes / trace.shape().slotBytes, room)));
   return plan.loop === 0 ? wanted : Math.min(wanted, plan.loop);
 }
 

@@ -28,7 +28,7 @@ export function privateFolder(path: string, make: () => FileContents): string {
     if (state === 'foreign') break;
     const files = contents();
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolders(dirname(path));
       if (!isOurs(dirname(path))) break;
       if (state === 'broken' && folderState(path) === 'broken') moveAway(path);
       putInPlace(path, files);
@@ -37,6 +37,19 @@ export function privateFolder(path: string, make: () => FileContents): string {
     }
   }
   return temporaryFolder(contents());
+}
+
+/** One by one: Node's own recursive mkdir never returns where a parent can neither be made nor is there (/proc/x/y). */
+function makeFolders(path: string): void {
+  const missing: string[] = [];
+  for (let folder = path; status(folder) === null && dirname(folder) !== folder; folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
 }
 
 /** Written elsewhere first, then renamed: nobody ever sees half of it. */

@@ -39,8 +39,11 @@ export async function readReport({ device }: OpenDevice, pipelines: Pipelines): 
   return report;
 }
 
-/** A run whose kernels went wrong is no result. Throws ModelTError (exit code 4). */
-export function refuseReport(report: KernelReport, kernel: string | null): void {
+/**
+ * A run whose kernels went wrong is no result. Throws ModelTError (exit code 4). `packetsPerLap`: null where a place in a tile is
+ * no place in a lap.
+ */
+export function refuseReport(report: KernelReport, kernel: string | null, packetsPerLap: number | null): void {
   if (report.storesOutOfBounds > 0) {
     throw new ModelTError(
       'KERNEL_BOUNDS',
@@ -50,9 +53,10 @@ export function refuseReport(report: KernelReport, kernel: string | null): void 
     );
   }
   if (report.packetsOutOfBudget > 0) {
+    const first = packetsPerLap === null ? '' : `, first where packet.index is ${report.firstOutOfBudget % packetsPerLap}`;
     throw new ModelTError(
       'KERNEL_ENDLESS',
-      `${kernel ?? 'The kernel'}: loops ran too long and were cut short for ${report.packetsOutOfBudget} packets, first for packet ${report.firstOutOfBudget + 1}`,
+      `${kernel ?? 'The kernel'}: loops ran too long and were cut short for at least ${report.packetsOutOfBudget} packet(s)${first}`,
       4,
       'A packet may take 65536 rounds of loops in all; mend the loop',
     );

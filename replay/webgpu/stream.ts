@@ -13,7 +13,10 @@ import type { Feed } from './feed.js';
 /** Shortest and longest sleep between two looks at the device. */
 const LEAST_NAP_MICROSECONDS = 20;
 const MOST_NAP_MICROSECONDS = 4000;
-/** With nothing under way on the device the readers are waited for, who tell nobody that they are done. */
+/**
+ * With nothing under way on the device the readers are waited for, who tell nobody that they are done: shorter sleeps first, which
+ * double while nothing happens.
+ */
 const READER_NAP_MICROSECONDS = 50;
 /**
  * Looks per batch, by batches in flight. With one, every look that comes late is lost time; with three or more the device has two to
@@ -80,6 +83,7 @@ export async function stream({ run, feed, staging }: Flow): Promise<Streamed> {
   let batches = 0;
   let making = 0;
   let problem: unknown = null;
+  let idle = READER_NAP_MICROSECONDS;
 
   const reclaim = (): void => {
     if (flights[0]?.state !== 'published' || !run.reclaim()) return;
@@ -133,7 +137,8 @@ export async function stream({ run, feed, staging }: Flow): Promise<Streamed> {
      * One nap per turn of the event loop, and here: Dawn looks for results once per turn, and were it that one which napped (pump.ts), what it
      * found would wait for the nap to end.
      */
-    run.nap(making > 0 ? naps.microseconds : READER_NAP_MICROSECONDS);
+    idle = making > 0 ? READER_NAP_MICROSECONDS : Math.min(2 * idle, MOST_NAP_MICROSECONDS);
+    run.nap(making > 0 ? naps.microseconds : idle);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   if (problem !== null && !run.ended()) throw problem;

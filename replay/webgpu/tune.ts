@@ -5,6 +5,7 @@
 import type { NativeBatch, NativeSegment } from '../native-run.js';
 import type { OpenDevice } from './dawn.js';
 import { ResidentFeed } from './feed.js';
+import { isOutOfMemory } from './guarded.js';
 import type { DispatchShape, Pipelines } from './pipelines.js';
 import { createStaging, destroyStaging } from './staging.js';
 import { Stopwatch } from './stopwatch.js';
@@ -53,7 +54,7 @@ export interface Bench {
   readonly isWanted: () => boolean;
 }
 
-export async function tuneShape(bench: Bench, batch: BatchChoice): Promise<DispatchShape> {
+export async function tuneShape(bench: Bench, batch: BatchChoice): Promise<{ shape: DispatchShape; pipelines: Pipelines }> {
   const { limits, kind } = bench.open.adapter;
   const preset = defaultShape(kind === 'software');
   const tried: { readonly shape: DispatchShape; readonly pipelines: Pipelines; bytesPerSecond: number }[] = [];
@@ -63,7 +64,8 @@ export async function tuneShape(bench: Bench, batch: BatchChoice): Promise<Dispa
   }
   await inTurns(bench, tried, ({ pipelines }) => rate(bench, pipelines, batch, SHAPE_MS));
   tried.sort((a, b) => b.bytesPerSecond - a.bytesPerSecond);
-  return tried[0]?.bytesPerSecond ? tried[0].shape : preset;
+  const [best] = tried;
+  return best?.bytesPerSecond ? best : { shape: preset, pipelines: await bench.compile(preset) };
 }
 
 /** Everything that was tried; the best of it is `bestOf`. `asked`: what the user has fixed. */
@@ -93,7 +95,12 @@ async function inTurns<Candidate extends { bytesPerSecond: number }>(
   for (let round = 0; round < ROUNDS; round++) {
     for (const candidate of candidates) {
       if (!bench.isWanted()) return;
-      candidate.bytesPerSecond = Math.max(candidate.bytesPerSecond, await measure(candidate));
+      /* One that the device has no room for is none; the run may still have room for another. */
+      const rate = await measure(candidate).catch((error: unknown) => {
+        if (isOutOfMemory(error)) return 0;
+        throw error;
+      });
+      candidate.bytesPerSecond = Math.max(candidate.bytesPerSecond, rate);
     }
   }
 }

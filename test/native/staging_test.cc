@@ -268,6 +268,8 @@ void plans_cover_the_replay() {
         ordinal += segment.packets;
       }
       CHECK(ordinal == batch.end && bytes == batch.bytes && (!config.streamed || segments.size() == 1));
+      /* All is changed before anything is copied: a batch must not come round to its own beginning. */
+      CHECK(batch.end - batch.first <= layout->copies * image->packets());
       in_flight++;
       CHECK(in_flight <= config.buffers.size());
       if (in_flight < config.buffers.size()) continue;

@@ -14,7 +14,7 @@ import { CORPUS, corpusFiles } from './tools.js';
 const V4 = { field: 'src', cidr: '10.0.0.0/8' } as const;
 const V6 = { field: 'src', cidr: 'fd00::/16' } as const;
 const KIB = 1024;
-/** One for each number of batches in flight, 1 to 6. */
+/** From file to file each meets another number of batches in flight, 1 to 6, and other seeds. */
 const CASES: readonly (readonly [Asked, number])[] = [
   [{}, 64 * KIB],
   [{ rewrites: [V4], seed: 1 }, 64 * KIB + 64],
@@ -35,13 +35,15 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(CORPUS === null || !hasSoftwareGpu)('captures of the corpus, both engines', () => {
-  it.each(readable.map(({ path }) => path))('%s', { timeout: LIMIT_MS }, async (path) => {
+  it.each(readable.map(({ path }, number) => [path, number] as const))('%s', { timeout: LIMIT_MS }, async (path, number) => {
     const trace = await loaded(join(CORPUS ?? '', path));
-    for (const [index, [asked, batchBytes]] of CASES.entries()) {
-      const gpu: GpuRequest = { choice: 'software', checked: true, batchBytes, buffers: index + 1 };
+    for (const [index, [plain, batchBytes]] of CASES.entries()) {
+      const asked: Asked = { ...plain, seed: (plain.seed ?? 1) + number };
+      const buffers = 1 + ((index + number) % CASES.length);
+      const gpu: GpuRequest = { choice: 'software', checked: true, batchBytes, buffers };
       const native = await replay(trace, { ...asked, loop: LAPS });
       const outcome = await replay(trace, { ...asked, loop: LAPS, engine: 'webgpu', gpu });
-      const says = `${JSON.stringify(asked)}, ${index + 1} in flight`;
+      const says = `${JSON.stringify(asked)}, ${buffers} in flight`;
       expect(outcome.digest, says).toBe(native.digest);
       expect(outcome, says).toMatchObject({ conserved: true, verified: { ok: true }, trace: native.trace });
     }

@@ -143,7 +143,7 @@ describe('flags', () => {
 
   it('are read', () => {
     const words = '--quick --rounds 3 --seconds 250ms --sizes imix,64 --batch 1MiB,64k --buffers 1,2 --gpu Soft --target stack';
-    expect(options(...words.split(' '), '--robust', '--seed', '7', '--json', '-')).toEqual({
+    expect(options(...words.split(' '), '--checked', '--seed', '7', '--json', '-')).toEqual({
       isQuick: true,
       rounds: 3,
       seconds: 0.25,

@@ -1,8 +1,9 @@
 /** The patch kernels: every composition compiles, and what they write is what the tables say, for any shape of dispatch. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenDevice, openDevice } from '../../../replay/webgpu/dawn.js';
 import { compose, type Kernel, patchIp4, patchIp6 } from '../../../replay/webgpu/kernels.js';
+import { describeOnGpu, hasSoftwareGpu } from '../../helpers/gpu.js';
 import { makePipeline, runKernel, type Shape } from './kernel-runner.js';
 import {
   type Bijection,
@@ -21,7 +22,7 @@ const SLOT_WORDS = 16;
 let open: OpenDevice;
 
 beforeAll(async () => {
-  open = await openDevice({ choice: 'software', robust: true });
+  if (hasSoftwareGpu) open = await openDevice({ choice: 'software', robust: true });
 });
 afterAll(() => open?.close());
 
@@ -116,7 +117,7 @@ function pipelineFor(kernel: Kernel, of: Shape): Promise<GPUComputePipeline> {
   return known;
 }
 
-describe('patch-ip4', () => {
+describeOnGpu('patch-ip4', () => {
   it.each([false, true])('writes what the reference writes (checked: %s)', async (checked) => {
     const kernel = patchIp4({ checked });
     const some = fc.array(row4, { minLength: 1, maxLength: 40 });
@@ -188,7 +189,7 @@ describe('patch-ip4', () => {
   });
 });
 
-describe('patch-ip6', () => {
+describeOnGpu('patch-ip6', () => {
   it.each([false, true])('writes what the reference writes (checked: %s)', async (checked) => {
     const kernel = patchIp6({ checked });
     const some = fc.array(row6, { minLength: 1, maxLength: 40 });
@@ -208,7 +209,7 @@ describe('patch-ip6', () => {
   });
 });
 
-describe('checked kernels', () => {
+describeOnGpu('checked kernels', () => {
   const of = { workgroupSize: 64, packetsPerInvocation: 2 };
   const [plan] = fc.sample(mutation, { numRuns: 1, seed: 1 }) as [Mutation];
   const parameters = parameterWords(plan);
@@ -255,7 +256,7 @@ describe('checked kernels', () => {
   });
 });
 
-describe('arithmetic without right shifts', () => {
+describeOnGpu('arithmetic without right shifts', () => {
   it('is exact for every upper half', async () => {
     const text = `${compose(['halves'])}
       override WORKGROUP_SIZE: u32; override PACKETS_PER_INVOCATION: u32;
@@ -287,7 +288,7 @@ describe('arithmetic without right shifts', () => {
   });
 });
 
-describe("Dawn's validation, without a GPU", () => {
+describeOnGpu("Dawn's validation, without a GPU", () => {
   it.each([patchIp4, patchIp6])('accepts %o, plain and checked', async (patch) => {
     const nothing = await openDevice({ choice: 'auto', robust: true, backend: 'null' });
     for (const checked of [false, true]) {

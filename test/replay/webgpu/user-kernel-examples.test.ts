@@ -1,23 +1,24 @@
 /** The examples of user kernels do what they say, and what compilers say about others names the user's own lines. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenDevice, openDevice } from '../../../replay/webgpu/dawn.js';
 import { type UserKernel, userKernel } from '../../../replay/webgpu/user-kernel.js';
 import { ModelTError, packageRoot } from '../../../stack/index.js';
+import { describeOnGpu, hasSoftwareGpu } from '../../helpers/gpu.js';
 import { makePipeline } from './kernel-runner.js';
 import { counting, kernelOf, type Options, type Ran, SHAPE, transform as transformOn } from './user-kernel-runner.js';
 
 let open: OpenDevice;
 
 beforeAll(async () => {
-  open = await openDevice({ choice: 'software', robust: true });
+  if (hasSoftwareGpu) open = await openDevice({ choice: 'software', robust: true });
 });
 afterAll(() => open?.close());
 const transform = (kernel: UserKernel, frames: readonly Uint8Array[], options: Options = {}): Promise<Ran> =>
   transformOn(open, kernel, frames, options);
 
-describe('compile time', () => {
+describeOnGpu('compile time', () => {
   it('does not double with each branch of a kernel, nor with each call', async () => {
     const choice = (i: number) =>
       `if (frame_byte(${i}u) == ${i}u && x > 3u) { set_frame_byte(${i}u, x); } else { x += frame_half(${i}u); }`;
@@ -29,7 +30,7 @@ describe('compile time', () => {
   });
 });
 
-describe('errors of the compiler', () => {
+describeOnGpu('errors of the compiler', () => {
   async function errorOf(source: string): Promise<ModelTError | undefined> {
     const kernel = userKernel(source, 'dir/my.wgsl');
     open.device.pushErrorScope('validation');
@@ -91,7 +92,7 @@ describe('errors of the compiler', () => {
   });
 });
 
-describe('the examples', () => {
+describeOnGpu('the examples', () => {
   const example = (name: string) => {
     const path = join(packageRoot(), 'replay/kernels/examples', name);
     return userKernel(readFileSync(path, 'utf8'), path);

@@ -194,6 +194,7 @@ describe('names', () => {
       'WORKGROUP_SIZE',
       'PACKETS_PER_INVOCATION',
       'immediate_address_space',
+      ...['diagnostic', 'off', 'chromium', 'unreachable_code'], // a directive's own words
     ]);
     for (const [i, { text }] of tokens.entries()) {
       const [before, after] = [tokens[i - 1]?.text ?? '', tokens[i + 1]?.text ?? ''];

@@ -1,15 +1,16 @@
 /** User kernels on a device: what they are told, what they may do to a packet, and what they cannot do to others or to the clock. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenDevice, openDevice } from '../../../replay/webgpu/dawn.js';
 import { REPORT } from '../../../replay/webgpu/kernels.js';
 import type { UserKernel } from '../../../replay/webgpu/user-kernel.js';
+import { describeOnGpu, hasSoftwareGpu } from '../../helpers/gpu.js';
 import { runKernel } from './kernel-runner.js';
 import { counting, kernelOf, type Options, type Ran, SHAPE, tileOf, transform as transformOn } from './user-kernel-runner.js';
 
 let open: OpenDevice;
 
 beforeAll(async () => {
-  open = await openDevice({ choice: 'software', robust: true });
+  if (hasSoftwareGpu) open = await openDevice({ choice: 'software', robust: true });
 });
 afterAll(() => open?.close());
 const transform = (kernel: UserKernel, frames: readonly Uint8Array[], options: Options = {}): Promise<Ran> =>
@@ -25,7 +26,7 @@ function paddingOf(frames: readonly Uint8Array[], image: Uint8Array): Uint8Array
 
 const LENGTHS = [0, 1, 2, 3, 4, 5, 59, 60, 61, 62, 63, 64, 65, 125, 126, 127, 1514];
 
-describe('the fence round a packet', () => {
+describeOnGpu('the fence round a packet', () => {
   it.each([
     [
       'words',
@@ -86,7 +87,7 @@ describe('the fence round a packet', () => {
   });
 });
 
-describe('what a kernel is told', () => {
+describeOnGpu('what a kernel is told', () => {
   const TELL = `fn put(at: u32, value: u32) { set_frame_half(at, value >> 16u); set_frame_half(at + 2u, value); }
     fn transform(packet: Packet) {
       put(0u, packet.index); put(4u, packet.length); put(8u, packet.words); put(12u, packet.replica.x); put(16u, packet.replica.y);
@@ -135,7 +136,7 @@ describe('what a kernel is told', () => {
   });
 });
 
-describe('loops', () => {
+describeOnGpu('loops', () => {
   it.each([
     [
       'while (true)',
