@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import type { GpuOutcome, GpuRequest, RunOutcome, Trace } from '../../../replay/index.js';
 import { newPath, trafficFile } from '../../helpers/files.js';
-import { describeOnGpu } from '../../helpers/gpu.js';
+import { describeOnGpu, withSoftwareGpu } from '../../helpers/gpu.js';
 import { compileConsumer, consumed, hasGcc, launch, newRing } from '../../helpers/programs.js';
 import { type Asked, loaded, replay, start, until } from '../../helpers/replay.js';
 
@@ -138,6 +138,23 @@ describeOnGpu('sizes that are unusual', () => {
     const outcome = await replay(mixed, onGpu(asked, { memoryBytes: 1024 * KIB, batchBytes: 8192 * KIB, buffers: 2 }));
     expectSame(outcome, native);
     expect(gpuOf(outcome).laps).toBeLessThan(4);
+  });
+
+  it('a trace larger than one binding lies in several buffers', async () => {
+    await withSoftwareGpu(async () => {}); /* WebGPU's classes are there from now on */
+    const { prototype } = (globalThis as unknown as { GPUSupportedLimits: { prototype: object } }).GPUSupportedLimits;
+    const limit = Object.getOwnPropertyDescriptor(prototype, 'maxStorageBufferBindingSize') ?? {};
+    Object.defineProperty(prototype, 'maxStorageBufferBindingSize', { configurable: true, get: () => 64 * KIB });
+    try {
+      const asked: Asked = { rewrites: [V4, V6], unique: 'packet', loop: 9 };
+      for (const batchBytes of [64 * KIB, 200 * KIB, 1024 * KIB]) {
+        const outcome = await replay(mixed, onGpu(asked, { batchBytes, buffers: 2 }));
+        expectSame(outcome, await replay(mixed, asked));
+        expect(gpuOf(outcome).tiles).toBeGreaterThan(4);
+      }
+    } finally {
+      Object.defineProperty(prototype, 'maxStorageBufferBindingSize', limit);
+    }
   });
 
   it('a batch of 256 MiB: more packets than one dispatch takes', { timeout: 60_000 }, async () => {
