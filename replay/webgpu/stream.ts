@@ -76,7 +76,7 @@ export interface Streamed {
   readonly batches: number;
 }
 
-/** Resolves when the stream is over and no batch is being made any more. Rejects with what the device said. */
+/** Resolves when the stream is over; the device may still be busy with batches that nobody wants. Rejects with what the device said. */
 export async function stream({ run, feed, staging }: Flow): Promise<Streamed> {
   const naps = new Naps(staging.length);
   const flights: Flight[] = []; /* oldest first */

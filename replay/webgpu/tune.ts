@@ -26,7 +26,7 @@ const SHAPES: readonly DispatchShape[] = [
 ];
 /** On a software GPU the JavaScript thread takes its CPUs: fewer and larger batches, or it takes a third of a core. */
 const BATCH_SIZES = { software: [16 * MIB, 32 * MIB], hardware: [4 * MIB, 8 * MIB, 16 * MIB, 32 * MIB] };
-const BUFFER_COUNTS = [2, 3];
+const BUFFER_COUNTS = { software: [2, 3], hardware: [2, 3, 4] };
 
 export interface BatchChoice {
   readonly batchBytes: number;
@@ -75,12 +75,11 @@ export async function tuneBatch(
   asked: Partial<BatchChoice>,
   leastBytes: number,
 ): Promise<Tried[]> {
+  const kind = bench.open.adapter.kind === 'software' ? 'software' : 'hardware';
   const sizes = asked.batchBytes
     ? [asked.batchBytes]
-    : BATCH_SIZES[bench.open.adapter.kind === 'software' ? 'software' : 'hardware'].filter(
-        (bytes) => bytes >= leastBytes && bytes <= bench.tile.layout.bytes,
-      );
-  const counts = asked.buffers ? [asked.buffers] : BUFFER_COUNTS;
+    : BATCH_SIZES[kind].filter((bytes) => bytes >= leastBytes && bytes <= bench.tile.layout.bytes);
+  const counts = asked.buffers ? [asked.buffers] : BUFFER_COUNTS[kind];
   const tried = sizes.flatMap((batchBytes) => counts.map((buffers) => ({ batchBytes, buffers, bytesPerSecond: 0 })));
   if (tried.length < 2) return [];
   await inTurns(bench, tried, (choice) => rate(bench, pipelines, choice, BATCH_MS));
