@@ -2,28 +2,21 @@
  * What a command may touch: the doors of the other folders, the standard streams, the environment, and signals. `main.ts`
  * hands over the real ones, tests hand over their own; commands reach for no globals.
  */
-import type {
-  chooseEngine,
-  measureAdapterReadBack,
-  measureStagedCopy,
-  measureTraceCopy,
-  openTrace,
-  planReplay,
-  startReplay,
-  surveyGpu,
-} from '../replay/index.js';
+import type * as replay from '../replay/index.js';
 import type { Machine, native } from '../stack/index.js';
 
-export interface ReplayDoor {
-  readonly openTrace: typeof openTrace;
-  readonly chooseEngine: typeof chooseEngine;
-  readonly planReplay: typeof planReplay;
-  readonly startReplay: typeof startReplay;
-  readonly measureTraceCopy: typeof measureTraceCopy;
-  readonly measureStagedCopy: typeof measureStagedCopy;
-  readonly measureAdapterReadBack: typeof measureAdapterReadBack;
-  readonly surveyGpu: typeof surveyGpu;
-}
+/** What of the door of `replay/` commands use. */
+export type ReplayDoor = Pick<
+  typeof replay,
+  | 'openTrace'
+  | 'chooseEngine'
+  | 'planReplay'
+  | 'startReplay'
+  | 'measureTraceCopy'
+  | 'measureStagedCopy'
+  | 'measureAdapterReadBack'
+  | 'surveyGpu'
+>;
 
 export interface Context {
   readonly replay: ReplayDoor;

@@ -6,16 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  chooseEngine,
-  measureAdapterReadBack,
-  measureStagedCopy,
-  measureTraceCopy,
-  openTrace,
-  planReplay,
-  startReplay,
-  surveyGpu,
-} from '../replay/index.js';
+import * as replay from '../replay/index.js';
 import { describeMachine, ModelTError, native } from '../stack/index.js';
 import { runCommandLine } from './cli.js';
 import type { Context } from './context.js';
@@ -74,16 +65,7 @@ function processContext(packageRoot: string): Context {
     process.stderr.write(line === null ? '\r\x1b[K' : `\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
   };
   return {
-    replay: {
-      openTrace,
-      chooseEngine,
-      planReplay,
-      startReplay,
-      measureTraceCopy,
-      measureStagedCopy,
-      measureAdapterReadBack,
-      surveyGpu,
-    },
+    replay,
     native,
     describeMachine: () => describeMachine(),
     environment: process.env,

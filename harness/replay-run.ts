@@ -2,13 +2,12 @@
  * One replay from request to exit code: open, plan, start, watch, report. The watching costs the data path nothing: it reads
  * a statistics page. Called by the commands `replay` and `demo`.
  */
-import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { ReplayPlan, ReplayRequest, ReplayRun, RunOutcome, RunSnapshot, Trace } from '../replay/index.js';
 import { ModelTError } from '../stack/index.js';
 import type { Context } from './context.js';
 import { counted, oneLine, sum } from './format.js';
 import type { Reporting } from './replay-options.js';
+import { refuseUnwritable, writeResult } from './result-file.js';
 import { exitCodeOf, intervalLine, isSound, summaryLines, traceWarnings } from './summary.js';
 
 const PROGRESS_SECONDS = 1;
@@ -145,7 +144,7 @@ function report(context: Context, outcome: RunOutcome, trace: Trace, reporting: 
   if (!reporting.quiet) for (const warning of traceWarnings(info)) context.note(`model-t: warning: ${warning}`);
   if (reporting.json === '-') context.print(JSON.stringify(outcome, null, 2));
   else for (const line of summaryLines(outcome, info)) context.print(line);
-  if (reporting.json !== null && reporting.json !== '-') writeWhole(reporting.json, `${JSON.stringify(outcome, null, 2)}\n`);
+  if (reporting.json !== null && reporting.json !== '-') writeResult(reporting.json, `${JSON.stringify(outcome, null, 2)}\n`);
   if (!isSound(outcome)) context.note(`model-t: ${lossText(outcome)}`);
 }
 
@@ -161,31 +160,4 @@ function lossText(outcome: RunOutcome): string {
   if (!outcome.verified.ok)
     return 'Delivered bytes differ from what the scalar reference computes. Do not use this run; try --isa scalar';
   return 'The run failed before its end. Do not use figures of this run';
-}
-
-/** Told before a long run rather than after it. */
-function refuseUnwritable(path: string): void {
-  try {
-    accessSync(dirname(path), constants.W_OK);
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-}
-
-/** A result file is there whole or not at all. */
-function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, text);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw unwritable(path, error);
-  }
-}
-
-function unwritable(path: string, error: unknown): ModelTError {
-  const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  const remedy = 'Check that its folder exists and is writable';
-  return new ModelTError('OUTPUT_UNWRITABLE', `${oneLine(path)} cannot be written: ${code}`, 2, remedy);
 }

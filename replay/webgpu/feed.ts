@@ -10,7 +10,7 @@
 import type { NativeBatch, NativeDeviceImage, NativeSegment, DeviceTile as TileLayout } from '../native-run.js';
 import type { Pipelines, TileBindings } from './pipelines.js';
 import type { Stopwatch } from './stopwatch.js';
-import { createTileBuffers, type DeviceTile, type UploadBuffer } from './tiles.js';
+import { createTileBuffers, createUpload, type DeviceTile, type UploadBuffer } from './tiles.js';
 
 const MAP_MODE_READ = 1;
 
@@ -99,12 +99,7 @@ export class StreamedFeed implements Feed {
     this.#lanes = lanes;
   }
 
-  static async create(
-    tools: Tools,
-    trace: NativeDeviceImage,
-    layouts: readonly TileLayout[],
-    makeUpload: (bytes: number) => Promise<UploadBuffer>,
-  ): Promise<StreamedFeed> {
+  static async create(tools: Tools, trace: NativeDeviceImage, layouts: readonly TileLayout[]): Promise<StreamedFeed> {
     const imageBytes = Math.max(...layouts.map(({ bytes }) => bytes));
     const tablesBytes = Math.max(...layouts.map((layout) => layout.tablesBytes));
     const lanes: Lane[] = [];
@@ -112,8 +107,8 @@ export class StreamedFeed implements Feed {
       const buffers = await createTileBuffers(tools.device, { imageBytes, tablesBytes }, false);
       lanes.push({
         buffers,
-        image: await makeUpload(imageBytes),
-        tables: await makeUpload(tablesBytes),
+        image: await createUpload(tools.device, imageBytes),
+        tables: await createUpload(tools.device, tablesBytes),
         submitted: Promise.resolve(),
       });
     }

@@ -2,7 +2,7 @@
  * A replay by the WebGPU engine, from plan to outcome: open a device, put the trace on it, find out what it does best, stream,
  * report. The native side of the run (ring, readers, verification) is the same as the native engine's (launch.ts).
  *
- *   set-up: openDevice -> DeviceImage -> tiles, tables (layout.ts) -> tune -> staging    run: launch + stream    end: report, close
+ *   set-up: openDevice -> DeviceImage -> tiles, tables, tuning (prepare.ts) -> staging    run: launch + stream    end: report, close
  *
  * Called by run.ts.
  */

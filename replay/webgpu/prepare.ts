@@ -7,11 +7,11 @@ import type { NativeDeviceImage, DeviceTile as TileLayout } from '../native-run.
 import type { GpuPlan, ReplayPlan } from '../plan-types.js';
 import type { OpenDevice } from './dawn.js';
 import { type Feed, ResidentFeed, StreamedFeed } from './feed.js';
-import { guarded, isOutOfMemory } from './guarded.js';
+import { isOutOfMemory } from './guarded.js';
 import { type DispatchShape, Pipelines, type WantedKernels } from './pipelines.js';
-import { tamePump } from './pump.js';
+import { calmPump } from './pump.js';
 import { Stopwatch } from './stopwatch.js';
-import { createTileBuffers, type DeviceTile, destroyTile, UploadBuffer, uploadTiles } from './tiles.js';
+import { createTileBuffers, type DeviceTile, destroyTile, uploadTiles } from './tiles.js';
 import { type BatchChoice, bestOf, defaultBatch, defaultShape, type Tried, tuneBatch, tuneShape } from './tune.js';
 import type { UserKernel } from './user-kernel.js';
 
@@ -51,8 +51,7 @@ export interface Prepared {
 
 export async function prepare(request: Request): Promise<Prepared> {
   /* Promises of the device are awaited here as well: without naps the event loop takes a CPU from a software GPU. */
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  const release = tamePump(() => Atomics.wait(cell, 0, 0, 0.1));
+  const release = calmPump(request.open.adapter.kind === 'software');
   try {
     return fits(request) ? await prepareResident(request) : await prepareStreamed(request);
   } catch (error) {
@@ -193,8 +192,6 @@ async function prepareStreamed(request: Request): Promise<Prepared> {
   const layouts: readonly TileLayout[] = trace.layOut(1, batchBytes);
   const pipelines = await compile(request, defaultShape(isSoftware));
   const stopwatch = new Stopwatch(open);
-  const makeUpload = (bytes: number): Promise<UploadBuffer> =>
-    guarded(open.device, `an upload buffer of ${bytes} bytes`, () => new UploadBuffer(open.device, bytes));
-  const feed = await StreamedFeed.create({ device: open.device, pipelines, stopwatch }, trace, layouts, makeUpload);
+  const feed = await StreamedFeed.create({ device: open.device, pipelines, stopwatch }, trace, layouts);
   return { feed, pipelines, stopwatch, batch, streamed: true, wholeTiles: true, laps: 1, tiles: layouts.length, tuning: [] };
 }

@@ -6,7 +6,7 @@
 import type { OpenDevice } from './dawn.js';
 import { deviceError } from './device-errors.js';
 import { guarded } from './guarded.js';
-import { tamePump } from './pump.js';
+import { calmPump } from './pump.js';
 
 export interface ReadBackRequest {
   readonly batchBytes: number;
@@ -19,9 +19,6 @@ export interface ReadBack {
   readonly batches: number;
 }
 
-/** As long as the CPUs are the GPU, the thread that waits must leave them alone; a real GPU is asked more often. */
-const NAP_MS = { software: 0.1, hardware: 0.02 };
-
 export async function measureReadBack(open: OpenDevice, request: ReadBackRequest): Promise<ReadBack> {
   const { device } = open;
   const { batchBytes, buffers } = request;
@@ -31,9 +28,7 @@ export async function measureReadBack(open: OpenDevice, request: ReadBackRequest
     made.push(buffer);
     return buffer;
   };
-  const word = new Int32Array(new SharedArrayBuffer(4));
-  const nap = open.adapter.kind === 'software' ? NAP_MS.software : NAP_MS.hardware;
-  const untame = tamePump(() => Atomics.wait(word, 0, 0, nap));
+  const untame = calmPump(open.adapter.kind === 'software');
   try {
     const source = await guarded(device, `a source of ${batchBytes} bytes`, () =>
       make(GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),

@@ -10,6 +10,7 @@ import { listAdapters, openDevice } from './dawn.js';
 import { gpuNodes } from './presence.js';
 import { measureReadBack, type ReadBackRequest } from './read-back.js';
 import { findSwiftShader } from './swiftshader.js';
+import { defaultBatch } from './tune.js';
 
 export interface GpuSurvey {
   /** Device nodes such as /dev/dri/renderD128. */
@@ -26,8 +27,6 @@ export interface GpuSurvey {
   readonly problem: string | null;
 }
 
-const MIB = 2 ** 20;
-
 export async function surveyGpu(seconds: number): Promise<GpuSurvey> {
   const nodes = gpuNodes();
   const softwarePackage = findSwiftShader()?.version ?? null;
@@ -43,7 +42,8 @@ export async function surveyGpu(seconds: number): Promise<GpuSurvey> {
     const open = await openDevice({ choice: 'auto', robust: true });
     found.chosen = { adapter: open.adapter.name, why: open.why };
     try {
-      const request = { ...batchFor(open.adapter), seconds };
+      /* What a run that is not tuned takes: the limit of that, and of nothing else. */
+      const request = { ...defaultBatch(open.adapter.kind === 'software'), seconds };
       found.readBack = { ...request, bytesPerSecond: (await measureReadBack(open, request)).bytesPerSecond };
     } finally {
       open.close();
@@ -53,10 +53,4 @@ export async function surveyGpu(seconds: number): Promise<GpuSurvey> {
     problem = error.remedy ? `${error.message}. ${error.remedy}` : error.message;
   }
   return { nodes, softwarePackage, ...found, auto, problem };
-}
-
-/** What suits a software GPU stays in the CPU's caches; a bus wants more at once, 0.6 ms' worth of 25 GB/s. */
-function batchFor(adapter: AdapterDescription): { batchBytes: number; buffers: number } {
-  const isSoftware = adapter.kind === 'software';
-  return isSoftware ? { batchBytes: 4 * MIB, buffers: 3 } : { batchBytes: 16 * MIB, buffers: 4 };
 }

@@ -5,6 +5,7 @@
  *
  * JavaScript hands buffers around and touches no byte of them. Used by feed.ts.
  */
+import { ModelTError } from '../../stack/index.js';
 import type { NativeDeviceImage, DeviceTile as TileLayout } from '../native-run.js';
 import { guarded } from './guarded.js';
 
@@ -54,6 +55,7 @@ export class UploadBuffer {
   readonly buffer: GPUBuffer;
   #mapped: Promise<undefined> = Promise.resolve(undefined);
   #writing: Promise<void> = Promise.resolve();
+  #isClosing = false;
 
   constructor(device: GPUDevice, bytes: number) {
     this.buffer = device.createBuffer({ label: 'upload', size: bytes, usage: MAP_WRITE_COPY_SRC, mappedAtCreation: true });
@@ -62,13 +64,15 @@ export class UploadBuffer {
   /** Waits until the device has read what was there before, then lets native code fill the buffer. */
   async fill(write: (target: ArrayBuffer) => Promise<void>): Promise<void> {
     await this.#mapped;
+    if (this.#isClosing) throw new ModelTError('GPU_CLOSED', 'The GPU is being closed; nothing more is uploaded', 4);
     this.#writing = write(this.buffer.getMappedRange());
     await this.#writing;
     this.buffer.unmap();
   }
 
-  /** Native code may be writing: the buffer must not go away before this has resolved. */
+  /** Native code may be writing: the buffer must not go away before this has resolved. No write begins from now on. */
   async settle(): Promise<void> {
+    this.#isClosing = true;
     await this.#writing.catch(() => {});
   }
 
@@ -83,6 +87,11 @@ export class UploadBuffer {
   }
 }
 
+/** Throws ModelTError GPU_OUT_OF_MEMORY where there is no room. */
+export function createUpload(device: GPUDevice, bytes: number): Promise<UploadBuffer> {
+  return guarded(device, `an upload buffer of ${bytes} bytes`, () => new UploadBuffer(device, bytes));
+}
+
 /** Loads resident tiles through two upload buffers, so that filling and copying overlap. */
 export async function uploadTiles(
   device: GPUDevice,
@@ -92,11 +101,7 @@ export async function uploadTiles(
 ): Promise<void> {
   const largest = Math.max(...tiles.map(({ layout }) => Math.max(layout.bytes, layout.tablesBytes)));
   const chunk = Math.min(CHUNK_BYTES, largest);
-  const uploads = await guarded(
-    device,
-    'upload buffers',
-    () => [new UploadBuffer(device, chunk), new UploadBuffer(device, chunk)] as const,
-  );
+  const uploads = [await createUpload(device, chunk), await createUpload(device, chunk)] as const;
   try {
     let turn = 0;
     for (const [number, tile] of tiles.entries()) {

@@ -95,13 +95,17 @@ describeOnGpu('the pump of Dawn itself', () => {
     await withSoftwareGpu(async ({ device }) => {
       const nap = vi.fn();
       tame(nap);
-      const size = 1 << 20;
+      /* Large, and more than one: a small copy may be over before the first turn, and then nothing is pending. */
+      const size = 32 << 20;
       const source = device.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC });
       const buffer = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(source, 0, buffer, 0, size);
-      device.queue.submit([encoder.finish()]);
-      await buffer.mapAsync(GPUMapMode.READ);
+      for (let copies = 0; copies < 5; copies++) {
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(source, 0, buffer, 0, size);
+        device.queue.submit([encoder.finish()]);
+        await buffer.mapAsync(GPUMapMode.READ);
+        buffer.unmap();
+      }
       expect(nap).toHaveBeenCalled();
       const count = nap.mock.calls.length;
       for (let turns = 0; turns < 20; turns++) await turn();
