@@ -1,7 +1,7 @@
 /* The engine's kernels for an ISA. Compiled for the baseline. */
 #include <cstring>
 
-#include "../../stack/native/burst.h"
+#include "../../stack/native/operation.h"
 #include "kernels.h"
 
 namespace model_t {

@@ -3,7 +3,7 @@
 #include <new>
 
 #include "binding.h"
-#include "burst.h"
+#include "operation.h"
 #include "clock.h"
 #include "ring.h"
 

@@ -12,17 +12,6 @@ namespace {
 /* The reference recomputes the first and the last window of a run: enough to see every burst shape, and short beside a run. */
 constexpr uint64_t kWindowPackets = 1 << 19;
 
-OperationFunction find_operation(const StackKernels& kernels, const std::string& name) {
-  if (name == "eth") return kernels.eth;
-  if (name == "ip4") return kernels.ip4;
-  if (name == "ip6") return kernels.ip6;
-  if (name == "tcp") return kernels.tcp;
-  if (name == "udp") return kernels.udp;
-  if (name == "checksum-verify") return kernels.checksum_verify;
-  if (name == "count") return kernels.count;
-  return nullptr;
-}
-
 void set(uint64_t* to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_RELAXED); }
 
 }  // namespace
@@ -35,12 +24,12 @@ Container::Container(RingMemory& ring, ContainerOptions options, uint8_t* blocks
 
 bool Container::start(std::string* error) {
   for (const OperationPlan& plan : options_.operations) {
-    const OperationFunction run = find_operation(*options_.kernels, plan.name);
-    if (!run) {
+    const OperationBody* const body = find_operation(plan.name.c_str(), options_.kernels->isa);
+    if (!body) {
       *error = "no operation is called '" + plan.name + "'";
       return false;
     }
-    Step step{run, {}, operation_blocks_ + steps_.size()};
+    Step step{body->run, {}, operation_blocks_ + steps_.size()};
     step.state.parameter = plan.parameter;
     steps_.push_back(step);
   }

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "burst.h"
+#include "operation.h"
 #include "ring.h"
 #include "statistics_layout.h"
 

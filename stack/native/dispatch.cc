@@ -1,7 +1,7 @@
-/* Which ISA this CPU runs, and the stack's kernels for it. Compiled for the baseline. */
+/* Which ISA this CPU runs, the stack's kernels for it, and the list of all operations. Compiled for the baseline. */
 #include <cstring>
 
-#include "burst.h"
+#include "operation.h"
 
 namespace model_t {
 
@@ -27,6 +27,28 @@ const StackKernels* find_stack_kernels(const char* isa) {
   if (strcmp(isa, "avx2") == 0) return &avx2::stack_kernels;
 #endif
   return &scalar::stack_kernels;
+}
+
+namespace {
+
+/* Operations with one body for every CPU. */
+const OperationBody* const kGeneralOperations[] = {nullptr};
+
+bool same(const OperationBody& body, const char* name, const char* variant) {
+  return strcmp(body.name, name) == 0 && strcmp(body.variant, variant) == 0;
+}
+
+}  // namespace
+
+const OperationBody* find_operation(const char* name, const char* variant) {
+  for (const OperationBody* body : kGeneralOperations) {
+    if (body && same(*body, name, variant)) return body;
+  }
+  const StackKernels* const kernels = find_stack_kernels(variant);
+  for (uint32_t i = 0; kernels && i < kernels->operation_count; i++) {
+    if (same(kernels->operations[i], name, variant)) return &kernels->operations[i];
+  }
+  return nullptr;
 }
 
 }  // namespace model_t

@@ -1,6 +1,6 @@
 /* Digest of a burst, and the table of all inner loops of the stack for one ISA. Kernel file (see vector.h). */
 #include "../include/model_t_ring.h"
-#include "burst.h"
+#include "operation.h"
 #include "vector.h"
 
 namespace model_t::MODEL_T_ISA {
@@ -118,10 +118,20 @@ uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t 
 #define MODEL_T_STRING_OF(name) #name
 #define MODEL_T_STRING(name) MODEL_T_STRING_OF(name)
 
+/* In the order of OPERATIONS (stack/pipeline.ts). */
+const OperationBody kOperations[] = {
+    {"eth", MODEL_T_STRING(MODEL_T_ISA), run_eth},
+    {"ip4", MODEL_T_STRING(MODEL_T_ISA), run_ip4},
+    {"ip6", MODEL_T_STRING(MODEL_T_ISA), run_ip6},
+    {"tcp", MODEL_T_STRING(MODEL_T_ISA), run_tcp},
+    {"udp", MODEL_T_STRING(MODEL_T_ISA), run_udp},
+    {"checksum-verify", MODEL_T_STRING(MODEL_T_ISA), run_checksum_verify},
+    {"count", MODEL_T_STRING(MODEL_T_ISA), run_count},
+};
+
 }  // namespace
 
 extern const StackKernels stack_kernels;
-const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), run_eth, run_ip4, run_ip6, run_tcp, run_udp,
-                                    run_checksum_verify, run_count, digest};
+const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), kOperations, sizeof kOperations / sizeof *kOperations, digest};
 
 }  // namespace model_t::MODEL_T_ISA

@@ -4,7 +4,7 @@
  * bad, absent (UDP checksum 0), unverifiable (fragment, cut, unknown pseudo-header), other (no checksum known).
  * Kernel file; declaration in checksum-verify.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/ip4_columns.h"
 #include "../native/packet_bytes.h"
 

@@ -2,7 +2,7 @@
  * count: packets and captured bytes. Reads lengths; writes nothing. Verdicts: packets, bytes (a sum, not a number of
  * packets). Kernel file; declaration in count.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/vector.h"
 
 namespace model_t::MODEL_T_ISA {

@@ -2,7 +2,7 @@
  * eth: finds the network header behind the Ethernet header and any VLAN tags (802.1Q, 802.1ad, 0x9100, 0x9200).
  * Writes types, networks. Verdicts: ip4, ip6, arp, other, short. Kernel file; declaration in eth.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {

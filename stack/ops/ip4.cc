@@ -3,7 +3,7 @@
  * Reads types, networks; writes transports, ends, protocols, marks of IPv4 packets. Verdicts: ok, fragment, truncated,
  * malformed, other (not IPv4). Kernel file; declaration in ip4.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {

@@ -3,7 +3,7 @@
  * Reads types, networks; writes transports, ends, protocols, marks of IPv6 packets. Verdicts: ok, fragment, truncated,
  * malformed, other (not IPv6). Kernel file; declaration in ip6.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {

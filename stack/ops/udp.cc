@@ -3,7 +3,7 @@
  * Reads protocols, transports, ends, marks; writes nothing. Verdicts: ok, malformed, other (not UDP, or a later fragment).
  * Kernel file; declaration in udp.ts.
  */
-#include "../native/burst.h"
+#include "../native/operation.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {

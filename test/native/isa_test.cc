@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "../../replay/native/kernels.h"
-#include "../../stack/native/burst.h"
+#include "../../stack/native/operation.h"
 #include "support.h"
 
 namespace model_t::test {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "../../replay/native/reference.h"
-#include "../../stack/native/burst.h"
+#include "../../stack/native/operation.h"
 #include "support.h"
 
 namespace model_t::test {
@@ -93,7 +93,6 @@ void nothing_else_changes() {
 
 /* Which verdict of checksum-verify the stack gives one frame; 5 = none. */
 uint32_t verdict_of(const uint8_t* slot_frame, uint32_t length) {
-  const StackKernels& kernels = *find_stack_kernels("scalar");
   auto burst = std::make_unique<Burst256>();
   burst->count = 1;
   burst->frames[0] = slot_frame;
@@ -101,10 +100,10 @@ uint32_t verdict_of(const uint8_t* slot_frame, uint32_t length) {
   burst->protocols[0] = kNoProtocol;
   burst->marks[0] = 0;
   OperationState ignored, state;
-  kernels.eth(*burst, ignored);
-  kernels.ip4(*burst, ignored);
-  kernels.ip6(*burst, ignored);
-  kernels.checksum_verify(*burst, state);
+  find_operation("eth", "scalar")->run(*burst, ignored);
+  find_operation("ip4", "scalar")->run(*burst, ignored);
+  find_operation("ip6", "scalar")->run(*burst, ignored);
+  find_operation("checksum-verify", "scalar")->run(*burst, state);
   uint32_t verdict = 0;
   while (verdict < 5 && state.verdicts[verdict] == 0) verdict++;
   return verdict;

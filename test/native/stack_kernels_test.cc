@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "../../replay/native/headers.h"
-#include "../../stack/native/burst.h"
+#include "../../stack/native/operation.h"
 #include "support.h"
 
 namespace model_t::test {
@@ -16,9 +16,9 @@ struct Pipeline {
   OperationState states[7] = {};
 
   void run(const StackKernels& kernels, Burst256& burst, void (*between)(Burst256&) = nullptr) {
-    const OperationFunction operations[7] = {kernels.eth, kernels.ip4, kernels.ip6, kernels.tcp, kernels.udp, kernels.checksum_verify, kernels.count};
+    static const char* const kNames[7] = {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"};
     for (int i = 0; i < 7; i++) {
-      operations[i](burst, states[i]);
+      find_operation(kNames[i], kernels.isa)->run(burst, states[i]);
       if (between) between(burst);
     }
   }
