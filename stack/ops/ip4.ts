@@ -1,16 +1,16 @@
 /** ip4: checks IPv4 headers (RFC 791). Body: ip4.cc. */
-import type { Operation } from './operation.js';
+import { kernelVariants, type Operation, PLAIN } from './operation.js';
 
 export const ip4: Operation = {
+  ...PLAIN,
   name: 'ip4',
   summary: 'IPv4 header: version, lengths, fragmentation; find the transport header',
   access: 'header',
   bytesTouched: 62,
   reads: ['frames', 'lengths', 'types', 'networks'],
   writes: ['transports', 'ends', 'protocols', 'marks'],
-  drops: false,
-  state: 'none',
-  order: 'any',
+  rows: 'ip4',
   verdicts: ['ok', 'fragment', 'truncated', 'malformed', 'other'],
-  parameters: [],
+  variants: kernelVariants(5, 4.5, 4.5),
+  fusable: true,
 };
