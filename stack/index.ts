@@ -3,10 +3,64 @@
  *
  *   ring (model_t_ring.h) --burst--> container: operation | operation | ... | digest --> statistics page
  *        producer: replay/                      declarations: ops/*.ts   bodies: ops/*.cc
+ *
+ *   text or JSON --pipeline/--> Pipeline --planner/--> PipelinePlan (records for the native program, and the reasons)
  */
+export * from './accelerator.js';
+export { decode as decodeFilter } from './bpf/bytecode.js';
+export { filterBytecode } from './bpf/compile.js';
+export { FILTER_HELPERS, filterShader } from './bpf/wgsl.js';
+export * from './calibrate.js';
 export * from './errors.js';
 export * from './layout.js';
 export * from './machine.js';
-export { native, nativeModule, packageRoot, type StackNative } from './native.js';
-export type { Column, Operation } from './ops/operation.js';
+export {
+  type MatchOccurrences,
+  type MatchRate,
+  type NativeBurst,
+  type NativeColumns,
+  type NativePackets,
+  type NativePlaces,
+  type NativeProbe,
+  type NativeProbed,
+  type NativeProgram,
+  type NativeQueueConfig,
+  type NativeQueueResult,
+  type NativeRecord,
+  type NativeRow,
+  type NativeStepResult,
+  native,
+  nativeModule,
+  packageRoot,
+  type StackNative,
+} from './native.js';
+export { BODIES, findOperation, OPERATIONS } from './operations.js';
+export { compilePatterns, match } from './ops/match.js';
+export type {
+  ArgumentKind,
+  Choice,
+  Column,
+  Operation,
+  RefuseArgument,
+  Rows,
+  VariantDeclaration,
+} from './ops/operation.js';
+export type {
+  ArgumentSpec,
+  Group,
+  GroupSpec,
+  Node,
+  NodeSpec,
+  ParseOptions,
+  Pipeline,
+  PipelineSpec,
+  Sequence,
+  Step,
+  StepSpec,
+} from './pipeline/tree.js';
+export { stepsOf } from './pipeline/tree.js';
 export * from './pipeline.js';
+export * from './planner/compilers.js';
+export * from './planner/device-steps.js';
+export * from './planner/plan.js';
+export * from './planner/plan-types.js';

@@ -130,7 +130,8 @@ export const OPERATION_BLOCK: Struct = {
   fields: [
     { name: 'packets', type: 'uint64_t', doc: 'packets handed to the operation' },
     { name: 'calls', type: 'uint64_t', doc: 'bursts handed to the operation' },
-    { name: 'cycles', type: 'uint64_t', doc: 'time-stamp cycles spent inside it' },
+    { name: 'cycles', type: 'uint64_t', doc: 'time-stamp cycles spent inside it on the timed packets' },
+    { name: 'timed_packets', type: 'uint64_t', doc: 'packets of the bursts that were timed, one in eight' },
     { name: 'verdicts', type: 'uint64_t', doc: 'packets by verdict, in declared order', count: MAX_VERDICTS },
   ],
 };

@@ -7,6 +7,9 @@
 namespace model_t {
 
 void init_stack(Napi::Env env, Napi::Object exports);
+/* Filters, for tests and comparisons; called by init_stack. */
+void init_bpf(Napi::Env env, Napi::Object exports);
+void init_match(Napi::Env env, Napi::Object exports); /* called by init_stack */
 
 }  // namespace model_t
 

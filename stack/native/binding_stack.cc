@@ -3,6 +3,7 @@
 #include <new>
 
 #include "binding.h"
+#include "binding_program.h"
 #include "operation.h"
 #include "clock.h"
 #include "ring.h"
@@ -66,6 +67,11 @@ void init_stack(Napi::Env env, Napi::Object exports) {
   exports.Set("cpuIsas", Napi::Function::New(env, cpu_isas, "cpuIsas"));
   exports.Set("measureCopy", Napi::Function::New(env, measure_copy, "measureCopy"));
   exports.Set("digest", Napi::Function::New(env, digest, "digest"));
+  export_program(env, exports);
+  export_queue(env, exports);
+  init_bpf(env, exports);
+  init_match(env, exports);
+  export_probe(env, exports);
 }
 
 }  // namespace model_t

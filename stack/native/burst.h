@@ -30,6 +30,7 @@ enum StreamMark : uint8_t {
   kStreamStart = 1, /* the first bytes of the stream */
   kStreamEnd = 2,   /* nothing more will come; the row may be empty */
   kStreamGap = 4,   /* bytes are missing between the row before and this one */
+  kStreamHead = 8,  /* a head of HTTP in front of a body, not part of it: no coding was applied to it */
 };
 
 /* Content codings of bodies (RFC 9110 8.4.1), from http to gunzip. */

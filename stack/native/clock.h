@@ -26,6 +26,27 @@ namespace model_t {
 #endif
 }
 
+/*
+ * `rounds` * 16 dependent additions, each one core cycle: divided by the time-stamp cycles they took they tell how fast the core
+ * really ran, which no user code may read in a virtual machine. Another thread on the same core hardly slows such a chain.
+ */
+static inline void spend_core_cycles(uint64_t rounds) {
+  uint64_t x = rounds;
+  for (uint64_t i = 0; i < rounds; i++) {
+#if defined(__x86_64__)
+    __asm__ __volatile__(
+        "add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\t"
+        "add $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0\n\tadd $1, %0"
+        : "+r"(x));
+#else
+    for (int k = 0; k < 16; k++) {
+      x++;
+      __asm__ __volatile__("" : "+r"(x));
+    }
+#endif
+  }
+}
+
 /* Pins the calling thread and names it (15 characters) for top and perf. A CPU that is not allowed leaves it unpinned. */
 static inline void settle_thread(const char* name, int cpu) {
   pthread_setname_np(pthread_self(), name);

@@ -1,8 +1,6 @@
 /* See container.h. */
 #include "container.h"
 
-#include <cstring>
-
 #include "clock.h"
 
 namespace model_t {
@@ -23,16 +21,9 @@ Container::Container(RingMemory& ring, ContainerOptions options, uint8_t* blocks
       operation_blocks_(reinterpret_cast<OperationBlock*>(blocks + sizeof(ContainerBlock))) {}
 
 bool Container::start(std::string* error) {
-  for (const OperationPlan& plan : options_.operations) {
-    const OperationBody* const body = find_operation(plan.name.c_str(), options_.kernels->isa);
-    if (!body) {
-      *error = "no operation is called '" + plan.name + "'";
-      return false;
-    }
-    Step step{body->run, {}, operation_blocks_ + steps_.size()};
-    step.state.parameter = plan.parameter;
-    steps_.push_back(step);
-  }
+  program_ = Program::create(options_.program, error);
+  if (!program_) return false;
+  times_ = options_.sink != nullptr || program_->needs() & kNeedTimes;
   ring_.map_reader(&reader_);
   thread_ = std::thread([this] { run(); });
   return true;
@@ -55,6 +46,7 @@ void Container::run() {
   } else {
     while (receive()) {
     }
+    if (!outcome_.failed) program_->finish();
     publish_statistics();
     model_t_ring_detach(&reader_);
   }
@@ -83,19 +75,20 @@ bool Container::receive() {
   }
   const uint32_t positions = intake(static_cast<uint32_t>(available));
   if (outcome_.failed) return false;
+  const uint32_t packets = burst_.count; /* the program may take rows out */
   uint64_t digest = 0;
-  if (burst_.count) {
-    run_operations();
-    digest = options_.kernels->digest(burst_.frames, burst_.lengths, burst_.count, options_.digest_lines);
-    if (options_.sink && !options_.sink->take(burst_, times_, reader_.delivered)) {
+  if (packets) {
+    digest = options_.kernels->digest(burst_.frames, burst_.lengths, packets, options_.digest_lines);
+    program_->run(burst_);
+    if (options_.sink && !options_.sink->take(burst_, burst_.times, reader_.delivered)) {
       fail(options_.sink->error());
       return false;
     }
   }
   reader_.pending = positions;
-  reader_.pending_packets = burst_.count;
+  reader_.pending_packets = packets;
   const bool overwritten = model_t_ring_release(&reader_) != 0;
-  if (!overwritten && burst_.count) account(digest, intake_bytes_);
+  if (!overwritten && packets) account(digest);
   bursts_++;
   publish_statistics();
   return !end_;
@@ -103,10 +96,7 @@ bool Container::receive() {
 
 /* Fills the burst from up to `limit` descriptors; returns the positions used up. Stops short of the end-of-stream mark. */
 uint32_t Container::intake(uint32_t limit) {
-  if (!intake_plain(limit)) return intake_checked(limit);
-  memset(burst_.protocols, kNoProtocol, limit);
-  memset(burst_.marks, 0, limit);
-  return limit;
+  return intake_plain(limit) ? limit : intake_checked(limit);
 }
 
 /*
@@ -133,8 +123,8 @@ bool Container::intake_plain(uint32_t limit) {
   burst_.count = limit;
   intake_bytes_ = bytes;
   if (unusual) return false;
-  if (options_.sink) {
-    for (uint32_t i = 0; i < limit; i++) times_[i] = reader_.times[(reader_.tail + i) & reader_.mask];
+  if (times_) {
+    for (uint32_t i = 0; i < limit; i++) burst_.times[i] = reader_.times[(reader_.tail + i) & reader_.mask];
   }
   return true;
 }
@@ -161,29 +151,15 @@ uint32_t Container::intake_checked(uint32_t limit) {
     const uint32_t i = burst_.count++;
     burst_.frames[i] = reader_.regions[descriptor.region].start + descriptor.offset;
     burst_.lengths[i] = descriptor.length;
-    burst_.protocols[i] = kNoProtocol;
-    burst_.marks[i] = 0;
     intake_bytes_ += descriptor.length;
-    if (options_.sink) times_[i] = reader_.times[at];
+    if (times_) burst_.times[i] = reader_.times[at];
   }
   return used;
 }
 
-void Container::run_operations() {
-  uint64_t before = cycles();
-  for (Step& step : steps_) {
-    step.run(burst_, step.state);
-    const uint64_t after = cycles();
-    step.packets += burst_.count;
-    step.calls++;
-    step.cycles += after - before;
-    before = after;
-  }
-}
-
-void Container::account(uint64_t digest, uint64_t bytes) {
+void Container::account(uint64_t digest) {
   outcome_.digest += digest;
-  outcome_.bytes += bytes;
+  outcome_.bytes += intake_bytes_;
   newer_.end = reader_.delivered;
   newer_.digest += digest;
   if (newer_.end - newer_.begin >= kWindowPackets) roll_window();
@@ -202,11 +178,14 @@ void Container::publish_statistics() {
   set(&block_->lost, reader_.lost);
   set(&block_->bursts, bursts_);
   set(&block_->empty_polls, empty_polls_);
-  for (Step& step : steps_) {
-    set(&step.block->packets, step.packets);
-    set(&step.block->calls, step.calls);
-    set(&step.block->cycles, step.cycles);
-    for (uint32_t i = 0; i < kMaxVerdicts; i++) set(&step.block->verdicts[i], step.state.verdicts[i]);
+  for (uint32_t i = 0; i < program_->step_count(); i++) {
+    OperationBlock& block = operation_blocks_[i];
+    const StepStatistics& step = program_->statistics(i);
+    set(&block.packets, step.packets);
+    set(&block.calls, step.calls);
+    set(&block.cycles, step.cycles);
+    set(&block.timed_packets, step.timed_packets);
+    for (uint32_t verdict = 0; verdict < kMaxVerdicts; verdict++) set(&block.verdicts[verdict], program_->state(i).verdicts[verdict]);
   }
 }
 

@@ -1,7 +1,9 @@
 /*
  * A container: one pinned thread that takes bursts from a ring and runs operations on them, fused.
  *
- *   ring -> intake (validate descriptors) -> operation 1 -> ... -> operation n -> digest -> release
+ *   ring -> intake (validate descriptors) -> digest -> program (operation | operation ...) -> sink -> release
+ *
+ * The digest comes first: it is over the bytes as they were delivered, whatever the operations drop or change.
  *
  * Statistics go to blocks of the shared page, one per container and operation, with relaxed stores once per burst. A sink
  * (pcap file) may stand behind the operations. Started and joined by the owner (replay's run); everything else happens on
@@ -11,17 +13,18 @@
 #define MODEL_T_STACK_CONTAINER_H
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "operation.h"
+#include "program.h"
 #include "ring.h"
 #include "statistics_layout.h"
 
 namespace model_t {
 
-/* Takes every burst after the operations; called on the container's thread. */
+/* Takes every row that the operations let through; called on the container's thread. */
 class BurstSink {
  public:
   virtual ~BurstSink() = default;
@@ -30,14 +33,9 @@ class BurstSink {
   virtual std::string error() const = 0;
 };
 
-struct OperationPlan {
-  std::string name; /* as in the pipeline text */
-  uint32_t parameter = 0;
-};
-
 struct ContainerOptions {
   const StackKernels* kernels = nullptr;
-  std::vector<OperationPlan> operations;
+  ProgramPlan program;
   int cpu = -1;
   model_t_policy policy = MODEL_T_BLOCK;
   uint32_t digest_lines = 0; /* 0 = all bytes; else lines per packet */
@@ -69,7 +67,7 @@ class Container {
   Container(RingMemory& ring, ContainerOptions options, uint8_t* blocks);
   ~Container() { join(); }
 
-  /* False and `error` for an operation nobody knows. */
+  /* False and `error` for a program that cannot be made (Program::create). */
   bool start(std::string* error);
   void stop() { stop_.store(true, std::memory_order_relaxed); }
   void join();
@@ -78,22 +76,12 @@ class Container {
   const ContainerOutcome& outcome() const { return outcome_; }
 
  private:
-  struct Step {
-    OperationFunction run;
-    OperationState state;
-    OperationBlock* block;
-    uint64_t packets = 0;
-    uint64_t calls = 0;
-    uint64_t cycles = 0;
-  };
-
   void run();
   bool receive();
   uint32_t intake(uint32_t limit);
   bool intake_plain(uint32_t limit);
   uint32_t intake_checked(uint32_t limit);
-  void run_operations();
-  void account(uint64_t digest, uint64_t bytes);
+  void account(uint64_t digest);
   void roll_window();
   void publish_statistics();
   void fail(const std::string& error);
@@ -104,10 +92,10 @@ class Container {
   OperationBlock* const operation_blocks_;
   model_t_reader reader_{};
   Burst256 burst_;
-  uint64_t times_[kBurstCapacity];
   uint64_t intake_bytes_ = 0;
   bool end_ = false;
-  std::vector<Step> steps_;
+  std::unique_ptr<Program> program_;
+  bool times_ = false; /* somebody reads burst_.times */
   uint64_t bursts_ = 0;
   uint64_t empty_polls_ = 0;
   DigestWindow older_;

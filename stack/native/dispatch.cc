@@ -1,6 +1,7 @@
 /* Which ISA this CPU runs, the stack's kernels for it, and the list of all operations. Compiled for the baseline. */
 #include <cstring>
 
+#include "bpf_operation.h"
 #include "operation.h"
 
 namespace model_t {
@@ -29,10 +30,19 @@ const StackKernels* find_stack_kernels(const char* isa) {
   return &scalar::stack_kernels;
 }
 
+extern const OperationBody defrag_operation;
+extern const OperationBody flow_operation;
+extern const OperationBody tcp_stream_operation;
+extern const OperationBody http_operation;
+[[gnu::weak]] extern const OperationBody gunzip_operation; /* not there in builds without zlib: tests */
+
 namespace {
 
-/* Operations with one body for every CPU. */
-const OperationBody* const kGeneralOperations[] = {nullptr};
+/* Operations with one body for every CPU; null for one that this build is without. */
+const OperationBody* const kGeneralOperations[] = {
+    &bpf_interpreter_body, &bpf_native_body,       &defrag_operation, &flow_operation,
+    &tcp_stream_operation, &http_operation,        &gunzip_operation,
+};
 
 bool same(const OperationBody& body, const char* name, const char* variant) {
   return strcmp(body.name, name) == 0 && strcmp(body.variant, variant) == 0;

@@ -7,7 +7,7 @@
 #ifndef MODEL_T_STACK_OPERATION_H
 #define MODEL_T_STACK_OPERATION_H
 
-#include "burst.h"
+#include "header_pass.h"
 
 namespace model_t {
 
@@ -37,10 +37,19 @@ struct Output {
   void flush() {
     if (burst->count) full(program);
   }
-  /* A row to fill in, with nothing in it. */
+  /* A row to fill in. What nobody fills in says that there is nothing, as in a packet that no operation has looked at yet. */
   uint32_t add() {
     if (burst->count == kBurstCapacity) full(program);
-    return burst->count++;
+    const uint32_t row = burst->count++;
+    burst->types[row] = burst->transports[row] = burst->classes[row] = 0;
+    burst->ends[row] = 0;
+    burst->networks[row] = burst->marks[row] = 0;
+    burst->protocols[row] = kNoProtocol;
+    burst->payloads[row] = nullptr;
+    burst->payload_lengths[row] = 0;
+    burst->streams[row] = 0;
+    burst->stream_marks[row] = burst->encodings[row] = 0;
+    return row;
   }
 };
 
@@ -78,8 +87,14 @@ struct StackKernels {
   const char* isa;
   const OperationBody* operations;
   uint32_t operation_count;
+  /* The pass for a plan. Null: no vectors, every operation runs on its own. */
+  HeaderPass (*find_header_pass)(const HeaderPassPlan& plan);
   /* Sum of model_t_digest_packet() over the burst; frames are slots + 2, their padding is zero as the ring's contract says. */
   uint64_t (*digest)(const uint8_t* const* frames, const uint32_t* lengths, uint32_t count, uint32_t line_limit);
+  /* Fills frames and lengths of burst.count rows: frames[i] = first + 64 * lines[i]. */
+  void (*pull)(Burst256& burst, const uint8_t* first, const uint32_t* lines, const uint32_t* lengths);
+  /* Reads every byte (a multiple of 64) once: the bound for operations on payload. */
+  void (*read_bytes)(const uint8_t* from, uint64_t bytes);
 };
 
 namespace scalar {

@@ -39,17 +39,71 @@ template <typename T>
   return sum + (sum < a);
 }
 
+#if MODEL_T_VECTOR_BYTES
+
+/* 16 words made signed and added in pairs: 8 sums, each 65536 too small. Three instructions for 32 bytes, where masks take four. */
+[[gnu::always_inline]] static inline __m256i pair_sums(__m256i words) {
+  return _mm256_madd_epi16(_mm256_xor_si256(words, _mm256_set1_epi16(INT16_MIN)), _mm256_set1_epi16(1));
+}
+
+[[gnu::always_inline]] static inline __m256i load_half_line(const uint8_t* at) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+}
+
+/* The first `dwords` (0 to 8) dwords from `at`, zeros behind them. Reads nothing else. */
+[[gnu::always_inline]] static inline __m256i load_dwords(const uint8_t* at, uint32_t dwords) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(dwords)), lanes);
+  return _mm256_maskload_epi32(reinterpret_cast<const int*>(at), mask);
+}
+
+/*
+ * Bytes: two packets on, where they lie one after another; the processor's own prefetcher begins anew with each. From memory this
+ * takes a quarter off the time of 1514 B packets, from L3 a tenth, and costs nothing in L2. 512 to 2048 gained little, and 4096,
+ * which is the same place of another page, was worse than none.
+ */
+constexpr uint32_t kPrefetchAhead = 3072;
+
+/* Sum of the words of whole dwords, so many that no lane overflows (sum_bytes). Reads nothing behind them. */
+[[gnu::always_inline]] static inline uint64_t sum_dwords(const uint8_t* at, uint32_t dwords) {
+  /* A load that crosses a line costs two: begin with what lies before the next 32-byte border, if dwords reach it. */
+  const uint32_t place = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(at)) & 31;
+  const uint32_t before = place & 3 || dwords < 64 ? 0 : (32 - place) / 4 & 7;
+  __m256i sums = pair_sums(load_dwords(at, before)), more = _mm256_setzero_si256(); /* two chains: one addition a cycle is not enough */
+  at += before * 4;
+  uint32_t left = dwords - before;
+  for (; left >= 16; left -= 16, at += 64) {
+    __builtin_prefetch(at + kPrefetchAhead);
+    sums = _mm256_add_epi32(sums, pair_sums(load_half_line(at)));
+    more = _mm256_add_epi32(more, pair_sums(load_half_line(at + 32)));
+  }
+  if (left >= 8) {
+    sums = _mm256_add_epi32(sums, pair_sums(load_half_line(at)));
+    left -= 8;
+    at += 32;
+  }
+  more = _mm256_add_epi32(more, pair_sums(load_dwords(at, left)));
+  sums = _mm256_add_epi32(sums, more);
+  __m128i quad = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  quad = _mm_add_epi32(quad, _mm_shuffle_epi32(quad, 0x4e));
+  quad = _mm_add_epi32(quad, _mm_shuffle_epi32(quad, 0xb1));
+  /* Zeros behind dwords are words made signed, too: two vectors with 16 lanes' worth of pairs beside the whole ones. */
+  const int64_t pairs = (dwords - before) / 8 * 8 + 16;
+  return static_cast<uint64_t>(_mm_cvtsi128_si32(quad) + pairs * 65536);
+}
+
+#endif
+
 /* Sum of the 16-bit words of `bytes` bytes as loaded, an odd last byte padded with zero; not yet folded. */
 [[gnu::always_inline]] static inline uint64_t sum_bytes(const uint8_t* at, uint32_t bytes) {
   uint64_t sum = 0;
 #if MODEL_T_VECTOR_BYTES
-  if (bytes >= 2 * MODEL_T_VECTOR_BYTES) {
-    VectorU64 lanes = {};
-    for (; bytes >= MODEL_T_VECTOR_BYTES; bytes -= MODEL_T_VECTOR_BYTES, at += MODEL_T_VECTOR_BYTES) {
-      const VectorU64 words = load<VectorU64>(at);
-      lanes += (words & 0xffffffffu) + (words >> 32);
-    }
-    for (uint32_t i = 0; i < kLanes64; i++) sum += lanes[i]; /* below 2^33 * kMaxFrame / 8: no carry */
+  constexpr uint32_t kMostSummed = 1 << 15; /* bytes: 2^13 pairs below 2^17 and their total, of all lanes, fits 32 bits with a sign */
+  while (bytes >= 64) {
+    const uint32_t part = (bytes < kMostSummed ? bytes : kMostSummed) & ~3u;
+    sum += sum_dwords(at, part / 4);
+    at += part;
+    bytes -= part;
   }
 #endif
   for (; bytes >= 8; bytes -= 8, at += 8) sum = add_carry(sum, load_little<uint64_t>(at));

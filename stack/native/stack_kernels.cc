@@ -1,5 +1,6 @@
 /* Digest of a burst, and the table of all inner loops of the stack for one ISA. Kernel file (see vector.h). */
 #include "../include/model_t_ring.h"
+#include "match_operation.h"
 #include "operation.h"
 #include "vector.h"
 
@@ -12,6 +13,17 @@ void run_tcp(Burst256& burst, OperationState& state);
 void run_udp(Burst256& burst, OperationState& state);
 void run_checksum_verify(Burst256& burst, OperationState& state);
 void run_count(Burst256& burst, OperationState& state);
+void run_vlan(Burst256& burst, OperationState& state);
+void run_icmp(Burst256& burst, OperationState& state);
+void run_port(Burst256& burst, OperationState& state);
+void run_decrement_ttl(Burst256& burst, OperationState& state);
+void run_sample(Burst256& burst, OperationState& state);
+void run_drop(Burst256& burst, OperationState& state);
+void run_sink(Burst256& burst, OperationState& state);
+void run_null(Burst256& burst, OperationState& state);
+void run_skeleton(Burst256& burst, OperationState& state);
+HeaderPass find_header_pass(const HeaderPassPlan& plan);
+void run_match(Burst256& burst, OperationState& state);
 
 namespace {
 
@@ -115,10 +127,55 @@ uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t 
 
 #endif
 
+void pull(Burst256& burst, const uint8_t* first, const uint32_t* lines, const uint32_t* lengths) {
+  uint32_t i = 0;
+#if MODEL_T_VECTOR_BYTES
+  const __m256i start = _mm256_set1_epi64x(static_cast<int64_t>(reinterpret_cast<uintptr_t>(first)));
+  for (; i + 8 <= burst.count; i += 8) { /* pointers and lengths of eight packets: the compiler makes no vectors of pointers */
+    for (uint32_t half = 0; half < 8; half += 4) {
+      const __m256i offsets = _mm256_slli_epi64(_mm256_cvtepu32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(lines + i + half))), 6);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(burst.frames + i + half), _mm256_add_epi64(start, offsets));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(burst.lengths + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lengths + i)));
+  }
+#endif
+  for (; i < burst.count; i++) {
+    burst.frames[i] = first + static_cast<uint64_t>(lines[i]) * 64;
+    burst.lengths[i] = lengths[i];
+  }
+}
+
+#if MODEL_T_VECTOR_BYTES
+using Word = VectorU64;
+#else
+using Word = uint64_t;
+#endif
+
+/* One addition per load into four sums, so that the loads set the pace. The result must look used. */
+void read_bytes(const uint8_t* from, uint64_t bytes) {
+  Word sums[4] = {};
+  const uint8_t* const end = from + bytes;
+  for (; from + 4 * sizeof(Word) <= end; from += 4 * sizeof(Word)) {
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < 4; i++) {
+      Word word;
+      memcpy(&word, from + i * sizeof(Word), sizeof word);
+      sums[i] += word;
+    }
+  }
+  for (; from < end; from += sizeof(Word)) {
+    Word word;
+    memcpy(&word, from, sizeof word);
+    sums[0] += word;
+  }
+  const Word sum = sums[0] + sums[1] + sums[2] + sums[3];
+  __asm__ __volatile__("" ::"m"(sum));
+}
+
 #define MODEL_T_STRING_OF(name) #name
 #define MODEL_T_STRING(name) MODEL_T_STRING_OF(name)
 
-/* In the order of OPERATIONS (stack/pipeline.ts). */
+/* Those of OPERATIONS (stack/operations.ts) that are compiled for each instruction set. */
 const OperationBody kOperations[] = {
     {"eth", MODEL_T_STRING(MODEL_T_ISA), run_eth},
     {"ip4", MODEL_T_STRING(MODEL_T_ISA), run_ip4},
@@ -127,11 +184,28 @@ const OperationBody kOperations[] = {
     {"udp", MODEL_T_STRING(MODEL_T_ISA), run_udp},
     {"checksum-verify", MODEL_T_STRING(MODEL_T_ISA), run_checksum_verify},
     {"count", MODEL_T_STRING(MODEL_T_ISA), run_count},
+    {"vlan", MODEL_T_STRING(MODEL_T_ISA), run_vlan},
+    {"icmp", MODEL_T_STRING(MODEL_T_ISA), run_icmp},
+    {"port", MODEL_T_STRING(MODEL_T_ISA), run_port},
+    {"decrement-ttl", MODEL_T_STRING(MODEL_T_ISA), run_decrement_ttl, kDrops},
+    {"sample", MODEL_T_STRING(MODEL_T_ISA), run_sample, kDrops},
+    {"drop", MODEL_T_STRING(MODEL_T_ISA), run_drop, kDrops},
+    {"sink", MODEL_T_STRING(MODEL_T_ISA), run_sink, kDrops},
+    {"null", MODEL_T_STRING(MODEL_T_ISA), run_null},
+    {"skeleton", MODEL_T_STRING(MODEL_T_ISA), run_skeleton},
+    {"match", MODEL_T_STRING(MODEL_T_ISA), run_match, kDrops, create_match, destroy_match},
 };
 
 }  // namespace
 
+#if MODEL_T_VECTOR_BYTES
+#define MODEL_T_HEADER_PASS find_header_pass
+#else
+#define MODEL_T_HEADER_PASS nullptr
+#endif
+
 extern const StackKernels stack_kernels;
-const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), kOperations, sizeof kOperations / sizeof *kOperations, digest};
+const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), kOperations, sizeof kOperations / sizeof *kOperations,
+                                    MODEL_T_HEADER_PASS, digest, pull, read_bytes};
 
 }  // namespace model_t::MODEL_T_ISA

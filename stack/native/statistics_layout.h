@@ -58,14 +58,16 @@ static_assert(sizeof(ContainerBlock) == 128, "ContainerBlock");
 struct OperationBlock {
   uint64_t packets; /* packets handed to the operation */
   uint64_t calls; /* bursts handed to the operation */
-  uint64_t cycles; /* time-stamp cycles spent inside it */
+  uint64_t cycles; /* time-stamp cycles spent inside it on the timed packets */
+  uint64_t timed_packets; /* packets of the bursts that were timed, one in eight */
   uint64_t verdicts[8]; /* packets by verdict, in declared order */
-  uint8_t pad_88[40];
+  uint8_t pad_96[32];
 };
 static_assert(offsetof(OperationBlock, packets) == 0, "OperationBlock.packets");
 static_assert(offsetof(OperationBlock, calls) == 8, "OperationBlock.calls");
 static_assert(offsetof(OperationBlock, cycles) == 16, "OperationBlock.cycles");
-static_assert(offsetof(OperationBlock, verdicts) == 24, "OperationBlock.verdicts");
+static_assert(offsetof(OperationBlock, timed_packets) == 24, "OperationBlock.timed_packets");
+static_assert(offsetof(OperationBlock, verdicts) == 32, "OperationBlock.verdicts");
 static_assert(sizeof(OperationBlock) == 128, "OperationBlock");
 
 }  // namespace model_t

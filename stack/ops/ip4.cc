@@ -24,16 +24,23 @@ struct Counts {
   const uint32_t flags = load_big16(header + 6);
   const uint32_t total = declared == 0 ? length : declared; /* 0: segmentation offload, what was captured counts */
   const bool bad = header[0] >> 4 != 4 || header_bytes < 20 || burst.lengths[i] < network + header_bytes || total < header_bytes;
+  if (bad) { /* what cannot be a header says nothing: bytes behind the end of the frame least of all */
+    burst.transports[i] = static_cast<uint16_t>(network);
+    burst.ends[i] = burst.lengths[i];
+    burst.marks[i] = 0;
+    burst.protocols[i] = kNoProtocol;
+    counts->malformed++;
+    return;
+  }
   const bool cut = total > length;
   const bool fragment = (flags & 0x3fff) != 0;
   const uint32_t mark = (flags & 0x1fff ? kLaterFragment : fragment ? kFirstFragment : 0) | (cut ? kTruncated : 0);
   burst.transports[i] = static_cast<uint16_t>(network + header_bytes);
   burst.ends[i] = network + (cut ? length : total);
   burst.marks[i] = static_cast<uint8_t>(mark);
-  burst.protocols[i] = bad ? kNoProtocol : header[9];
-  counts->malformed += bad;
-  counts->truncated += !bad && cut;
-  counts->fragments += !bad && !cut && fragment;
+  burst.protocols[i] = header[9];
+  counts->truncated += cut;
+  counts->fragments += !cut && fragment;
 }
 
 }  // namespace

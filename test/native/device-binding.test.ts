@@ -67,7 +67,22 @@ function start(gpu: Partial<NativeGpuConfig>, change: Partial<NativeRunConfig> =
     waitReaders: 1,
     digestLines: 0,
     verify: true,
-    operations: [{ name: 'eth', parameter: 0 }],
+    program: {
+      needs: 0,
+      records: [
+        {
+          kind: 'operation',
+          name: 'eth',
+          variant: 'scalar',
+          parameter: 0,
+          wants: 0,
+          data: null,
+          condition: -1,
+          pass: -1,
+          stores: false,
+        },
+      ],
+    },
     ...NOTHING,
     gpu: { device, insert: 'push', staging, batchBytes: BATCH_BYTES, streamed: false, ...gpu },
     ...change,

@@ -161,7 +161,7 @@ void a_container_sees_what_the_reference_says() {
       ContainerOptions options;
       options.kernels = find_stack_kernels(isa.c_str());
       options.digest_lines = lines;
-      for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) options.operations.push_back({name, 0});
+      for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) options.program.records.push_back(step(name, isa));
       Container container(replay.ring(), options, blocks);
       std::string error;
       replay.engine().start();
@@ -191,7 +191,7 @@ void an_unknown_operation_is_refused() {
   alignas(128) uint8_t blocks[2 * 128] = {};
   ContainerOptions options;
   options.kernels = find_stack_kernels("scalar");
-  options.operations.push_back({"ip5", 0});
+  options.program.records.push_back(step("ip5", "scalar"));
   Container container(replay.ring(), options, blocks);
   std::string error;
   CHECK(!container.start(&error));

@@ -16,7 +16,7 @@ void every_isa_of_this_cpu_was_exercised() {
     names += (names.empty() ? "" : " ") + isa;
     CHECK_FOR(cpu_has_isa(isa.c_str()), isa);
     CHECK_FOR(find_replay_kernels(isa.c_str()) != nullptr && find_stack_kernels(isa.c_str()) != nullptr, isa);
-    for (const char* suite : {"replay/", "stack/", "digest/", "engine/"}) {
+    for (const char* suite : {"replay/", "stack/", "digest/", "match/", "engine/"}) {
       if (!settings.filtered) CHECK_FOR(exercised().count(suite + isa) == 1, suite + isa);
     }
   }

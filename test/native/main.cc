@@ -19,6 +19,8 @@ namespace model_t::test {
 extern const std::vector<Test> permutation_tests;
 extern const std::vector<Test> replay_kernel_tests;
 extern const std::vector<Test> stack_kernel_tests;
+extern const std::vector<Test> bpf_tests;
+extern const std::vector<Test> match_tests;
 extern const std::vector<Test> header_tests;
 extern const std::vector<Test> mutation_tests;
 extern const std::vector<Test> planner_tests;
@@ -29,8 +31,15 @@ extern const std::vector<Test> reader_tests;
 extern const std::vector<Test> hostile_ring_tests;
 extern const std::vector<Test> region_tests;
 extern const std::vector<Test> named_ring_tests;
+extern const std::vector<Test> program_tests;
 extern const std::vector<Test> run_tests;
 extern const std::vector<Test> staged_run_tests;
+extern const std::vector<Test> flow_tests;
+extern const std::vector<Test> defrag_tests;
+extern const std::vector<Test> tcp_stream_tests;
+extern const std::vector<Test> http_tests;
+[[gnu::weak]] extern const std::vector<Test> gunzip_tests; /* only where zlib is */
+extern const std::vector<Test> hostile_stream_tests;
 extern const std::vector<Test> isa_tests; /* last: it asks what the others exercised */
 
 Settings settings;
@@ -97,9 +106,10 @@ int run_all(int count, char** arguments) {
   uint32_t failed = 0, done = 0, skipped = 0;
   std::printf("seed %llu%s\n", static_cast<unsigned long long>(settings.seed), settings.quick ? ", quick" : "");
   for (const std::vector<Test>* suite :
-       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &header_tests, &mutation_tests, &device_image_tests, &planner_tests,
-        &engine_tests, &staging_tests, &reader_tests, &hostile_ring_tests, &region_tests, &named_ring_tests, &run_tests, &staged_run_tests,
-        &isa_tests}) {
+       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &bpf_tests, &match_tests, &header_tests, &mutation_tests, &device_image_tests, &planner_tests,
+        &engine_tests, &staging_tests, &reader_tests, &hostile_ring_tests, &region_tests, &named_ring_tests, &program_tests, &run_tests, &staged_run_tests,
+        &flow_tests, &defrag_tests, &tcp_stream_tests, &http_tests, &gunzip_tests, &hostile_stream_tests, &isa_tests}) {
+    if (!suite) continue;
     for (const Test& test : *suite) {
       if (list) std::printf("%s\n", test.name);
       else if (!filter.takes(test.name)) skipped++;

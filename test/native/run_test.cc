@@ -18,7 +18,7 @@ RunConfig config_for(Target target, Random& random) {
   config.mutation = make_plan(random, Unique::flow);
   config.limits.laps = 3;
   config.region_bytes = 128 << 10;
-  for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) config.operations.push_back({name, 0});
+  for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) config.program.records.push_back(step(name, config.isa));
   return config;
 }
 
@@ -92,7 +92,7 @@ void pcap_runs_write_the_reference() {
   Random random(93);
   const auto image = make_image(random, 500, 4000);
   RunConfig config = config_for(Target::pcap, random);
-  config.operations.clear();
+  config.program.records.clear();
   config.file = memfd_create("model-t test", MFD_CLOEXEC);
   const auto run = finished(image, config);
   if (!run) return;

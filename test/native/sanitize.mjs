@@ -4,6 +4,8 @@
  *
  *   node test/native/sanitize.mjs            under AddressSanitizer with UBSan, then under ThreadSanitizer (npm run test:sanitize)
  *   node test/native/sanitize.mjs --plain    without; what native.test.ts does
+ *   node test/native/sanitize.mjs --fuzz [PACKETS [SEED]]    only hostile packets through every operation under AddressSanitizer
+ *                                            with UBSan, 1,000,000 for each if not told otherwise (npm run test:fuzz)
  *
  * One line per run on stdout, output of what failed on stderr; exit code 1 on any failure or report. Objects are kept under
  * build/sanitize/ by the hash of what they were made from. At most two compilers at once. CXX chooses the compiler.
@@ -21,15 +23,15 @@ const zlibHeaders = [join(dirname(dirname(process.execPath)), 'include/node'), '
   existsSync(join(folder, 'zlib.h')),
 );
 
-/** @typedef {{ name: string, flags: string[], environment: Record<string, string>, tests: string[], captures: number }} Variant */
+/** @typedef {{ name: string, flags: string[], environment: Record<string, string>, tests: string[], captures: number, packets: number }} Variant */
 
 /**
- * `captures`: mutations per capture file, 0 = no captures. Lag readers are left out under ThreadSanitizer: they read bytes
+ * `captures`: mutations per capture file, 0 = no captures. `packets`: hostile packets for each operation. Lag readers are left out under ThreadSanitizer: they read bytes
  * that the producer may be overwriting and find out afterwards (a sequence lock), which is a data race by definition.
  * @type {Record<string, Variant>}
  */
 const VARIANTS = {
-  plain: { name: 'plain', flags: ['-O1'], environment: {}, tests: [], captures: 0 },
+  plain: { name: 'plain', flags: ['-O1'], environment: {}, tests: [], captures: 0, packets: 0 },
   address: {
     name: 'address',
     flags: ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
@@ -39,6 +41,7 @@ const VARIANTS = {
     },
     tests: ['--quick'],
     captures: 10,
+    packets: 32768,
   },
   thread: {
     name: 'thread',
@@ -47,6 +50,7 @@ const VARIANTS = {
     environment: { TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1' },
     tests: ['--quick', '--skip', 'lag,'],
     captures: 1,
+    packets: 0,
   },
 };
 
@@ -71,10 +75,20 @@ function readBuildFile() {
 }
 
 const build = readBuildFile();
-const needsZlib = (/** @type {string} */ source) => /gzip_source|capture_file|captures_fuzz/.test(source);
+const needsZlib = (/** @type {string} */ source) =>
+  /gzip_source|capture_file|captures_fuzz|operations_fuzz_captures|gunzip|inflaters/.test(source);
+/** What the native tests take of that; the rest is for captures. */
+const inflates = (/** @type {string} */ source) => /gunzip|inflaters/.test(source);
 const testSources = readdirSync(join(root, 'test/native'))
-  .filter((file) => file.endsWith('.cc'))
+  .filter((file) => file.endsWith('.cc') && !/^(captures|operations)_fuzz/.test(file))
   .map((file) => `test/native/${file}`);
+const fuzzSources = ['', '_captures', '_chains', '_packets'].map((part) => `test/native/operations_fuzz${part}.cc`);
+/** What reads captures. */
+const captureSources = build.core.filter((source) =>
+  /\/(image|reserved_memory|builder|link_type|capture_|gzip_)[^/]*$/.test(source),
+);
+/** Files that operations_fuzz shares with the native tests. */
+const fuzzHelpers = /^test\/native\/(support|frames|talk)\.cc$/;
 
 /** Hash of every header and of the compiler: a change of any makes all objects anew, which is simple and never wrong. */
 const surroundings = (() => {
@@ -181,6 +195,13 @@ async function link(variant, name, sources, libraries) {
   return program;
 }
 
+/** Can a program be linked with zlib here? The header alone comes with Node, the library does not. */
+async function hasZlib() {
+  const [program = 'g++', ...first] = compiler;
+  const { output } = await run(program, [...first, '-print-file-name=libz.so']);
+  return output.includes('/');
+}
+
 /**
  * A few captures of every format that matters to a parser: good, cut, and packed.
  * @param {string} folder
@@ -230,20 +251,45 @@ function tell(what, { good, output, seconds }) {
   return good;
 }
 
+/**
+ * Hostile packets through every operation; all output if `words` is set.
+ * @param {Variant} variant
+ * @param {number} packets
+ * @param {number} seed
+ * @param {boolean} [words]
+ */
+async function fuzz(variant, packets, seed, words = false) {
+  if (!zlibHeaders || !(await hasZlib())) {
+    process.stdout.write(`skipped hostile packets, ${variant.name}: zlib was not found\n`);
+    return true;
+  }
+  const shared = testSources.filter((source) => fuzzHelpers.test(source));
+  const stack = build.core.filter((source) => source.startsWith('stack/'));
+  const program = await link(variant, 'operations_fuzz', [...stack, ...captureSources, ...shared, ...fuzzSources], ['-lz']);
+  const bodies = readdirSync(join(root, 'stack/ops')).filter((file) => file.endsWith('.cc'));
+  const names = bodies.map((file) => file.slice(0, -3).replaceAll('_', '-'));
+  const given = [String(packets), String(seed), process.env.MODEL_T_TRACES ?? '', ...names];
+  const result = await run(program, given, variant.environment);
+  if (words && result.good) process.stdout.write(result.output);
+  return tell(`hostile packets, ${variant.name}`, result);
+}
+
 /** @param {Variant} variant */
 async function runVariant(variant) {
   const start = performance.now();
-  const withoutZlib = [...build.core, ...testSources].filter((source) => !needsZlib(source));
-  const tests = await link(variant, 'native_tests', withoutZlib, []);
+  const zlib = zlibHeaders !== undefined && (await hasZlib());
+  if (!zlib) process.stdout.write(`skipped tests of gunzip, ${variant.name}: zlib was not found\n`);
+  const sources = [...build.core, ...testSources].filter((source) => !needsZlib(source) || (zlib && inflates(source)));
+  const tests = await link(variant, 'native_tests', sources, zlib ? ['-lz'] : []);
   const built = ((performance.now() - start) / 1000).toFixed(1);
   let good = tell(`native tests, ${variant.name} (built in ${built} s)`, await run(tests, variant.tests, variant.environment));
+  if (variant.packets > 0 && !(await fuzz(variant, variant.packets, 1))) good = false;
   if (variant.captures === 0) return good;
   if (!zlibHeaders) {
     process.stdout.write(`skipped captures, ${variant.name}: zlib.h was not found\n`);
     return good;
   }
-  const core = build.core.filter((source) => /\/(image|reserved_memory|builder|link_type|capture_|gzip)[^/]*$/.test(source));
-  const fuzz = await link(variant, 'captures_fuzz', [...core, 'test/native/captures_fuzz.cc'], ['-lz']);
+  const captures = await link(variant, 'captures_fuzz', [...captureSources, 'test/native/captures_fuzz.cc'], ['-lz']);
   const made = join(root, 'build/sanitize/captures');
   writeCaptures(made);
   const corpus = process.env.MODEL_T_TRACES ?? '';
@@ -252,15 +298,21 @@ async function runVariant(variant) {
     ['corpus', corpus, variant.captures],
   ])) {
     if (!existsSync(folder)) process.stdout.write(`skipped ${what}, ${variant.name}: ${folder} is not there\n`);
-    else if (!tell(`${what}, ${variant.name}`, await run(fuzz, [String(mutations), '1', folder], variant.environment)))
+    else if (!tell(`${what}, ${variant.name}`, await run(captures, [String(mutations), '1', folder], variant.environment)))
       good = false;
   }
   return good;
 }
 
 const chosen = process.argv.includes('--plain') ? ['plain'] : ['address', 'thread'];
+const fuzzing = process.argv.indexOf('--fuzz');
 let allGood = true;
 try {
+  if (fuzzing > 0 && VARIANTS.address) {
+    const [packets = 1_000_000, seed = 1] = process.argv.slice(fuzzing + 1).map(Number);
+    allGood = await fuzz(VARIANTS.address, packets, seed, true);
+    chosen.length = 0;
+  }
   for (const name of chosen) {
     const variant = VARIANTS[name];
     if (variant && !(await runVariant(variant))) allGood = false;

@@ -28,7 +28,7 @@ struct StagedRun {
     config.isa = cpu_isas().back();
     config.limits.laps = 3;
     config.region_bytes = 128 << 10;
-    for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) config.operations.push_back({name, 0});
+    for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) config.program.records.push_back(step(name, config.isa));
     config.device = device;
     config.layout = cut_anywhere(*device, 2, random);
     config.staging.insert = insert;
@@ -57,7 +57,7 @@ void runs_verify_themselves(Target target) {
   for (const Insert insert : {Insert::push, Insert::pull}) {
     StagedRun staged(random, target, insert);
     if (target == Target::pcap) {
-      staged.config.operations.clear();
+      staged.config.program.records.clear();
       staged.config.file = memfd_create("model-t test", MFD_CLOEXEC);
     }
     if (!staged.start()) return;

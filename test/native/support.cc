@@ -147,4 +147,11 @@ uint32_t fold(uint64_t sum) {
   return static_cast<uint32_t>(sum);
 }
 
+StepRecord step(const char* name, const std::string& variant) {
+  StepRecord record;
+  record.name = name;
+  record.variant = variant;
+  return record;
+}
+
 }  // namespace model_t::test

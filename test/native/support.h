@@ -9,6 +9,7 @@
 
 #include "../../replay/native/image.h"
 #include "../../replay/native/mutation.h"
+#include "../../stack/native/program.h"
 #include "check.h"
 
 namespace model_t::test {
@@ -39,6 +40,8 @@ class GuardedSlots {
 
 /* ISAs of this CPU with "scalar" first, found without the code under test. */
 std::vector<std::string> cpu_isas();
+/* A step of a program without argument. */
+StepRecord step(const char* name, const std::string& variant);
 /* ISAs that tests have run and compared: SUITE/ISA. */
 std::set<std::string>& exercised();
 

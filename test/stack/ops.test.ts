@@ -2,10 +2,10 @@
  * Operations: what each declares against the text of its C++ body, and against what it says about packets of every kind in
  * a real run, for every instruction set this CPU has.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MAX_VERDICTS, OPERATIONS, type Operation } from '../../stack/index.js';
+import { BODIES, DEFAULT_PIPELINE, MAX_VERDICTS, OPERATIONS, type Operation, parsePipeline } from '../../stack/index.js';
 import { newFile, ROOT, traffic } from '../helpers/files.js';
 import { judgedPackets } from '../helpers/packets.js';
 import { isas, loaded, replay } from '../helpers/replay.js';
@@ -18,47 +18,128 @@ const basenames = (extension: string): string[] =>
     .map((name) => name.slice(0, -extension.length))
     .sort();
 
-/** Columns of the burst that a body assigns to, and those it reads before it has assigned to them. */
-function columnsOf({ name }: Operation): { reads: string[]; writes: string[] } {
-  const text = readFileSync(join(FOLDER, `${name}.cc`), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+/** Bodies are named as their operation, with dashes or underscores. */
+function bodyFile({ name }: Operation): string | null {
+  return [`${name}.cc`, `${name.replaceAll('-', '_')}.cc`].find((file) => existsSync(join(FOLDER, file))) ?? null;
+}
+
+/** Operations that are declared and have no body yet: a body that appears must be taken off this list. */
+const WITHOUT_BODY: readonly string[] = [];
+const withBody = BODIES.filter((operation) => bodyFile(operation) !== null);
+
+/** Columns that go under the name of another, or that every row has and nobody declares. */
+const PARTNERS: Readonly<Record<string, string | null>> = { payload_lengths: 'payloads', stream_marks: 'streams', slots: null };
+/** What bodies read through functions of stack/native: flow_key.h. What they copy along with a row nobody declares. */
+const READING: Readonly<Record<string, readonly string[]>> = {
+  flow_of: ['frames', 'types', 'networks', 'transports', 'ends', 'protocols', 'marks'],
+  /* tcp-stream: of packets that wait for others it keeps the whole frame (tcp_holes.cc). */
+  segment_of: ['lengths'],
+};
+
+/**
+ * Columns of the burst that a body assigns to, and those it reads before it has assigned to them. Rows of its own making
+ * (`rows`) have frames, lengths and times anyway.
+ */
+function columnsOf(operation: Operation): { reads: string[]; writes: string[] } {
+  const text = readFileSync(join(FOLDER, bodyFile(operation) ?? ''), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
   const reads = new Set<string>();
   const writes = new Set<string>();
-  for (const [, column = '', assigned] of text.matchAll(/\bburst\.(\w+)\[\w+\](\s*=(?!=))?/g)) {
+  for (const [, place, name = '', assigned] of text.matchAll(/\b(burst|rows)\.(\w+)\[\w+\](\s*=(?!=))?/g)) {
+    const column = PARTNERS[name] === undefined ? name : PARTNERS[name];
+    if (column === null) continue;
     if (assigned !== undefined) writes.add(column);
-    else if (!writes.has(column)) reads.add(column);
+    else if (place === 'burst' && (operation.expands || !writes.has(column))) reads.add(column);
   }
+  for (const [name, columns] of Object.entries(READING)) {
+    if (text.includes(`${name}(burst`)) for (const column of columns) reads.add(column);
+  }
+  if (operation.expands) for (const column of ['frames', 'lengths', 'times']) writes.delete(column);
+  /* Every operation that drops says so for each row. */
+  if (operation.drops) writes.delete('leaves');
   return { reads: [...reads].sort(), writes: [...writes].sort() };
 }
 
 describe('declarations', () => {
-  it('one declaration and one body for each operation, all in the list', () => {
-    const listed = OPERATIONS.map(({ name }) => name).sort();
-    expect(basenames('.ts')).toEqual(listed);
-    expect(basenames('.cc')).toEqual(listed);
+  it('one declaration for each operation, all in the list; every body is declared', () => {
+    expect(basenames('.ts')).toEqual(BODIES.map(({ name }) => name).sort());
+    const names = BODIES.map(({ name }) => name);
+    expect(basenames('.cc').filter((name) => !names.includes(name.replaceAll('_', '-')))).toEqual([]);
+    expect(BODIES.filter((operation) => bodyFile(operation) === null).map(({ name }) => name)).toEqual(WITHOUT_BODY);
   });
 
-  it('the native list knows exactly these', () => {
+  it('the native list knows exactly those that are compiled for each instruction set', () => {
     const text = readFileSync(join(ROOT, 'stack/native/stack_kernels.cc'), 'utf8');
     const known = [...text.matchAll(/\{"([\w-]+)", MODEL_T_STRING/g)].map((match) => match[1]);
-    expect(known).toEqual(OPERATIONS.map(({ name }) => name));
+    const kernels = withBody.filter(({ variants }) => variants.some(({ name }) => name === 'avx2'));
+    expect([...known].sort()).toEqual(kernels.map(({ name }) => name).sort());
   });
 
-  it.each(OPERATIONS)('$name: reads and writes the columns it declares, and no others', (operation) => {
+  it.each(withBody)('$name: reads and writes the columns it declares, and no others', (operation) => {
     const { reads, writes } = columnsOf(operation);
-    expect({ reads: [...operation.reads].sort(), writes: [...operation.writes].sort() }).toEqual({ reads, writes });
+    expect([...operation.reads, ...(operation.readsIfWritten ?? [])].sort()).toEqual(reads);
+    /* What is filled in on demand may also be left to whoever shares the text. */
+    const always = operation.writes.filter((column) => !operation.onDemand.includes(column));
+    expect(always.filter((column) => !writes.includes(column))).toEqual([]);
+    expect(writes.filter((column) => !operation.writes.some((declared) => declared === column))).toEqual([]);
   });
 
-  it.each(OPERATIONS)('$name: verdicts fit the statistics block and are told apart', ({ verdicts }) => {
+  it.each(BODIES)('$name: verdicts fit the statistics block and are told apart', ({ verdicts }) => {
     expect(verdicts.length).toBeGreaterThan(0);
     expect(verdicts.length).toBeLessThanOrEqual(MAX_VERDICTS);
     expect(new Set(verdicts).size).toBe(verdicts.length);
   });
 
-  it.each(OPERATIONS)('$name: arguments are told apart; what touches no frame byte has no access', (operation) => {
-    const names = operation.parameters.map(({ argument }) => argument);
-    expect(new Set(names).size).toBe(names.length);
-    expect(operation.access === 'none').toBe(!operation.reads.includes('frames'));
-    expect(operation.access === 'none').toBe(operation.bytesTouched === 0);
+  it.each(BODIES)('$name: declares nothing that contradicts itself', (operation) => {
+    const {
+      name,
+      access,
+      reads,
+      readsIfWritten = [],
+      writes,
+      onDemand,
+      rows,
+      drops,
+      last,
+      expands,
+      fusable,
+      variants,
+    } = operation;
+    expect(name).toMatch(/^[a-z][a-z0-9-]*$/);
+    const touches = [...reads, ...readsIfWritten].some((column) => column === 'frames' || column === 'payloads');
+    expect(access === 'none').toBe(!touches);
+    expect(access === 'none').toBe(operation.bytesTouched === 0);
+    expect(access === 'payload' || operation.bytesTouched === null || operation.bytesTouched <= 62).toBe(true);
+    for (const column of onDemand) expect(writes).toContain(column);
+    for (const column of readsIfWritten) expect(reads).not.toContain(column);
+    if (last) expect(drops).toBe(true);
+    if (expands) expect({ rows, onDemand, fusable }).toEqual({ rows: 'all', onDemand: [], fusable: false });
+    if (fusable)
+      expect({ drops, writesPacket: operation.writesPacket, state: operation.state }).toEqual({
+        drops: false,
+        writesPacket: 'no',
+        state: 'none',
+      });
+    expect(new Set(variants.map((variant) => variant.name)).size).toBe(variants.length);
+    expect(variants.length).toBeGreaterThan(0);
+  });
+
+  it.each(BODIES)('$name: arguments are told apart, and the first or the default is one', ({ argument }) => {
+    if (argument.kind === 'choice') {
+      expect(argument.choices.length).toBeGreaterThan(0);
+      expect(new Set(argument.choices.map((choice) => choice.argument)).size).toBe(argument.choices.length);
+      expect(new Set(argument.choices.map(({ value }) => value)).size).toBe(argument.choices.length);
+    }
+    if (argument.kind === 'number' && argument.default !== null) {
+      expect(argument.default).toBeGreaterThanOrEqual(argument.min);
+      expect(argument.default).toBeLessThanOrEqual(argument.max);
+    }
+    if (argument.kind === 'number') expect(argument.max).toBeLessThan(2 ** 32);
+  });
+
+  it('a second body says first what the first one says', () => {
+    for (const { verdicts, alternative } of OPERATIONS) {
+      if (alternative) expect(alternative.operation.verdicts.slice(0, verdicts.length)).toEqual(verdicts);
+    }
   });
 });
 
@@ -79,7 +160,9 @@ function tally(operation: string): Record<string, number> {
   return counts;
 }
 
-const judging = OPERATIONS.filter(({ name }) => name !== 'count');
+/** What the default pipeline runs, `count` apart. */
+const standard = parsePipeline(DEFAULT_PIPELINE).steps.map(({ operation }) => operation);
+const judging = standard.filter(({ name }) => name !== 'count');
 
 describe('verdicts', () => {
   it('the packets of this test bring about every verdict that is declared, and no other', () => {
@@ -90,15 +173,15 @@ describe('verdicts', () => {
     const laps = 3;
     const { operations, totals, conserved } = await replay(await loaded(capture), { isa, loop: laps });
     expect(conserved).toBe(true);
-    expect(operations.map(({ name }) => name)).toEqual(OPERATIONS.map(({ name }) => name));
+    expect(operations.map(({ name }) => name)).toEqual(standard.map(({ name }) => name));
     for (const { name, verdicts } of operations.filter((operation) => operation.name !== 'count')) {
       const expected = Object.fromEntries(Object.entries(tally(name)).map(([verdict, packets]) => [verdict, packets * laps]));
       expect({ name, verdicts }).toEqual({ name, verdicts: expected });
     }
-    for (const { packets, calls, variant, cyclesPerPacket } of operations) {
+    for (const { packets, calls, variant, cyclesPerPacket, pass } of operations) {
       expect({ packets, variant }).toEqual({ packets: totals.delivered, variant: isa });
       expect(calls).toBeGreaterThan(0);
-      expect(cyclesPerPacket).toBeGreaterThan(0);
+      if (pass === undefined) expect(cyclesPerPacket).toBeGreaterThan(0);
     }
     const bytes = repeated.reduce((sum, { frame }) => sum + frame.length, 0) * laps;
     expect(operations.at(-1)?.verdicts).toEqual({ packets: totals.delivered, bytesSum: bytes });
