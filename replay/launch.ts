@@ -2,13 +2,14 @@
  * One native run: its configuration from a plan, its statistics page, and the outcome at its end. Both engines run through here:
  * the native one with nothing else, the WebGPU one with the device's staging memory. Called by run.ts and webgpu/gpu-run.ts.
  */
-import { type Machine, ModelTError, parsePipeline } from '../stack/index.js';
+import { type Machine, ModelTError } from '../stack/index.js';
 import type { TraceInfo } from './captures/native-trace.js';
 import { parsePrefix } from './mutation.js';
 import { type NativeGpuConfig, type NativeRun, type NativeRunConfig, type NativeRunResult, replayNative } from './native-run.js';
 import { outcomeOf } from './outcome.js';
 import { openPcapFile, type PcapFile } from './pcap-file.js';
 import type { ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
+import { stackProgram } from './stack-plan.js';
 import { Sampler, Statistics, takeSnapshot } from './statistics.js';
 import { nativeOf, type Trace } from './trace.js';
 
@@ -36,7 +37,6 @@ export function mutationConfig(plan: ReplayPlan): Pick<NativeRunConfig, 'unique'
 }
 
 function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null): NativeRunConfig {
-  const steps = plan.target.kind === 'stack' ? parsePipeline(plan.pipeline).steps : [];
   return {
     target: plan.target.kind,
     ringName: plan.target.kind === 'ring' ? plan.target.name : '',
@@ -55,7 +55,7 @@ function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null): 
     digestLines: plan.digest === 'full' ? 0 : HEADER_LINES,
     verify: !plan.gpu?.kernel,
     ...mutationConfig(plan),
-    operations: steps.map((step) => ({ name: step.operation.name, parameter: step.parameter })),
+    program: stackProgram(plan),
   };
 }
 

@@ -2,7 +2,7 @@
  * The native classes `Run` (replay/native/binding_run.cc) and `DeviceImage` (binding_device.cc) as TypeScript sees them.
  * Types only, and the one place that takes the classes from the addon.
  */
-import { nativeModule } from '../stack/index.js';
+import { type NativeProgram, nativeModule } from '../stack/index.js';
 import type { NativeTrace } from './captures/native-trace.js';
 
 export interface NativeRewrite {
@@ -133,7 +133,7 @@ export interface NativeRunConfig extends NativeMutation {
   readonly digestLines: number;
   /** Recompute what was delivered; not for kernels that the reference does not know. */
   readonly verify: boolean;
-  readonly operations: readonly { readonly name: string; readonly parameter: number }[];
+  readonly program: NativeProgram;
   /** One thread, payload that is copied; the mutation is that of the device image, not the one above. */
   readonly gpu?: NativeGpuConfig;
 }

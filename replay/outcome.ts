@@ -2,10 +2,11 @@
 import { MAX_VERDICTS, type Machine, ModelTError, parsePipeline } from '../stack/index.js';
 import type { NativeRunResult } from './native-run.js';
 import type { OperationResult, ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
+import { stackPlan } from './stack-plan.js';
 import type { Statistics } from './statistics.js';
 import type { Trace } from './trace.js';
 
-export const RUN_SCHEMA_VERSION = '1.1.0';
+export const RUN_SCHEMA_VERSION = '1.2.0';
 /** Captured bytes plus FCS 4, preamble 8 and inter-packet gap 12 are what a wire would carry. */
 export const WIRE_OVERHEAD_BYTES = 24;
 
@@ -49,19 +50,23 @@ function droppedOf(result: NativeRunResult, account: Account): Record<string, nu
 
 function operationResults(plan: ReplayPlan, statistics: Statistics): OperationResult[] {
   const steps = plan.target.kind === 'stack' ? parsePipeline(plan.pipeline).steps : [];
+  const choices = stackPlan(plan)?.choices ?? [];
   return steps.map((step, index) => {
+    const { variant = plan.isa, pass = -1 } = choices[index] ?? {};
     const packets = statistics.operation(index, 'packets');
     const verdicts = step.operation.verdicts.slice(0, MAX_VERDICTS).map((name, verdict) => {
       return [name, statistics.operation(index, 'verdicts', verdict)] as const;
     });
+    const timed = statistics.operation(index, 'timed_packets');
     return {
-      name: [step.operation.name, step.argument].filter(Boolean).join(' '),
+      name: step.text,
       container: 0,
       core: plan.cores[plan.threads] ?? -1,
-      variant: plan.isa,
+      variant,
+      ...(pass >= 0 && { pass }),
       packets,
       calls: statistics.operation(index, 'calls'),
-      cyclesPerPacket: packets > 0 ? statistics.operation(index, 'cycles') / packets : 0,
+      cyclesPerPacket: timed > 0 ? statistics.operation(index, 'cycles') / timed : 0,
       verdicts: Object.fromEntries(verdicts.filter(([, value]) => value > 0)),
     };
   });

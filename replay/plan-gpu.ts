@@ -1,6 +1,6 @@
 /** The WebGPU engine's part of a plan: defaults, and refusals of what a GPU cannot run, with the reason. Pure; called by plan.ts. */
 import { ModelTError } from '../stack/index.js';
-import type { GpuPlan, GpuRequest, ReplayPlan, ReplayRequest, ReplayTarget } from './plan-types.js';
+import type { GpuPlan, GpuRequest, ReplayRequest, ReplayTarget, Unchosen } from './plan-types.js';
 
 const MIB = 2 ** 20;
 /** Below, a batch is over before the next is encoded (40 to 60 us); above, one batch outgrows every cache there is. */
@@ -61,7 +61,7 @@ function refuseNumbers(gpu: GpuPlan): void {
 }
 
 /** What a GPU cannot run, and why. */
-export function refuseGpuConflicts(plan: ReplayPlan, request: ReplayRequest): void {
+export function refuseGpuConflicts(plan: Unchosen, request: ReplayRequest): void {
   if (plan.gpu === null) return;
   refuseNumbers(plan.gpu);
   if (plan.inputs.includes('-')) {

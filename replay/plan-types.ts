@@ -4,6 +4,8 @@
  * A plan is frozen data: printed by `--dry-run`, stored with each result, replayable from it. Nothing here has effects;
  * every folder may import these types through the door of `replay/`.
  */
+import type { PipelineSpec } from '../stack/index.js';
+
 export type Isa = 'scalar' | 'avx2' | 'avx512';
 export type ReaderPolicy = 'block' | 'lag' | 'drop';
 export type Unique = 'flow' | 'packet' | 'off';
@@ -76,7 +78,7 @@ export interface ReplayRequest {
   readonly readerPolicy?: ReaderPolicy;
   /** For `ring:` targets: how many readers to wait for before the first packet. Default 1. */
   readonly readers?: number;
-  readonly pipeline?: string;
+  readonly pipeline?: string | PipelineSpec;
   readonly digest?: DigestScope;
 }
 
@@ -105,8 +107,13 @@ export interface ReplayPlan {
   readonly readers: number;
   /** Canonical text of the pipeline; empty unless the target is `stack`. */
   readonly pipeline: string;
+  /** The implementation of each of its operations, depth first. */
+  readonly variants: readonly string[];
   readonly digest: DigestScope;
 }
+
+/** A plan whose pipeline has not been planned yet. */
+export type Unchosen = Omit<ReplayPlan, 'variants'>;
 
 /** Read from the statistics page while a run goes on; costs the data path nothing. */
 export interface RunSnapshot {
@@ -129,6 +136,8 @@ export interface OperationResult {
   readonly container: number;
   readonly core: number;
   readonly variant: string;
+  /** Header pass that it ran in; the first of a pass has the cycles of all. Left out: it ran by itself. */
+  readonly pass?: number;
   readonly packets: number;
   readonly calls: number;
   readonly cyclesPerPacket: number;

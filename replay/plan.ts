@@ -2,10 +2,11 @@
  * From what the user asked for to what will run: defaults, checks, and the machine's share. Pure, so that `--dry-run` and
  * tests see exactly what a run would do.
  */
-import { DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline, READER_SLOTS } from '../stack/index.js';
+import { type Calibrate, DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline, READER_SLOTS } from '../stack/index.js';
 import { formatPrefix, parsePrefix } from './mutation.js';
 import { planGpu, refuseGpuConflicts } from './plan-gpu.js';
-import type { Isa, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unique } from './plan-types.js';
+import type { Isa, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unchosen, Unique } from './plan-types.js';
+import { chooseVariants } from './stack-plan.js';
 
 const KIB = 1024;
 /** Limits of the native ring (stack/native/ring.h). */
@@ -107,7 +108,7 @@ function planRing(request: ReplayRequest, machine: Machine): number {
 }
 
 /** Programs come here without the command line's checks: what is no number would be endless or zero to native code. */
-function refuseNumbers(plan: ReplayPlan): void {
+function refuseNumbers(plan: Unchosen): void {
   const whole = (flag: string, value: number, least: number, most: number): void => {
     if (Number.isInteger(value) && value >= least && value <= most) return;
     refuse('NUMBER', `--${flag} ${value} is not a whole number from ${least} to ${most}`, 'Give another one');
@@ -122,7 +123,7 @@ function refuseNumbers(plan: ReplayPlan): void {
   }
 }
 
-function refuseConflicts(plan: ReplayPlan, request: ReplayRequest): void {
+function refuseConflicts(plan: Unchosen, request: ReplayRequest): void {
   if (plan.inputs.length === 0) refuse('NO_INPUT', 'No capture was given', 'Name a file, a folder, or - for standard input');
   if (!Number.isInteger(plan.threads) || plan.threads < 1 || plan.threads > MAX_THREADS) {
     refuse('THREADS', `--threads ${plan.threads}: one ring is filled by at most ${MAX_THREADS} threads`, 'Use 1, 2 or 3');
@@ -155,11 +156,14 @@ function refuseConflicts(plan: ReplayPlan, request: ReplayRequest): void {
   }
 }
 
-/** Throws ModelTError (exit code 2) that names the flag, the value and the remedy. */
-export function planReplay(request: ReplayRequest, machine: Machine): ReplayPlan {
+/**
+ * Throws ModelTError (exit code 2) that names the flag, the value and the remedy. With `calibrate`, operations whose instruction set
+ * nobody asked for get the fastest body.
+ */
+export function planReplay(request: ReplayRequest, machine: Machine, calibrate?: Calibrate): ReplayPlan {
   const target = request.target ?? { kind: 'stack' };
   const threads = request.threads ?? 1;
-  const plan: ReplayPlan = {
+  const plan: Unchosen = {
     planVersion: 1,
     inputs: [...request.inputs],
     target,
@@ -185,5 +189,5 @@ export function planReplay(request: ReplayRequest, machine: Machine): ReplayPlan
   refuseNumbers(plan);
   refuseConflicts(plan, request);
   refuseGpuConflicts(plan, request);
-  return plan;
+  return { ...plan, variants: chooseVariants(plan, request, machine.isas, calibrate) };
 }

@@ -3,51 +3,14 @@
 
 #include <cstring>
 
+#include "../../stack/native/binding_object.h"
+#include "../../stack/native/binding_program.h"
 #include "binding_device.h"
 
 namespace model_t {
 
-namespace {
-
-/* Typed reads of a config object that TypeScript has already validated: a wrong type here is a bug, hence TypeError. */
-class Config {
- public:
-  explicit Config(const Napi::Object& object) : object_(object) {}
-  double number(const char* key) const { return get(key, napi_number).As<Napi::Number>().DoubleValue(); }
-  uint64_t big(const char* key) const {
-    bool lossless = false;
-    return get(key, napi_bigint).As<Napi::BigInt>().Uint64Value(&lossless);
-  }
-  uint32_t small(const char* key) const { return static_cast<uint32_t>(number(key)); }
-  bool has(const char* key) const { return object_.Has(key) && !object_.Get(key).IsUndefined(); }
-  bool flag(const char* key) const { return get(key, napi_boolean).As<Napi::Boolean>().Value(); }
-  std::string text(const char* key) const { return get(key, napi_string).As<Napi::String>().Utf8Value(); }
-  Napi::Array list(const char* key) const { return get(key, napi_object).As<Napi::Array>(); }
-  Napi::Object object(const char* key) const { return get(key, napi_object).As<Napi::Object>(); }
-  /* Index of the text in `names`. */
-  uint32_t choice(const char* key, std::initializer_list<const char*> names) const {
-    const std::string value = text(key);
-    uint32_t index = 0;
-    for (const char* name : names) {
-      if (value == name) return index;
-      index++;
-    }
-    throw Napi::TypeError::New(object_.Env(), std::string(key) + " cannot be '" + value + "'");
-  }
-
- private:
-  Napi::Value get(const char* key, napi_valuetype type) const {
-    const Napi::Value value = object_.Get(key);
-    if (value.Type() != type) throw Napi::TypeError::New(object_.Env(), std::string("wrong type of ") + key);
-    return value;
-  }
-  Napi::Object object_;
-};
-
-}  // namespace
-
 MutationPlan read_mutation(const Napi::Object& object) {
-  const Config from(object);
+  const ConfigObject from(object);
   MutationPlan plan;
   plan.unique = static_cast<Unique>(from.choice("unique", {"flow", "packet", "off"}));
   plan.seed = from.big("seed");
@@ -55,7 +18,7 @@ MutationPlan read_mutation(const Napi::Object& object) {
   for (uint32_t i = 0; i < rewrites.Length(); i++) {
     const Napi::Object rewrite = rewrites.Get(i).ToObject();
     const Napi::Uint8Array address = rewrite.Get("address").As<Napi::Uint8Array>();
-    const uint32_t length = Config(rewrite).small("length");
+    const uint32_t length = ConfigObject(rewrite).small("length");
     if (address.ByteLength() == 4 && length <= 32) {
       plan.rewrite4 = true;
       plan.prefix4_length = length;
@@ -75,7 +38,7 @@ MutationPlan read_mutation(const Napi::Object& object) {
 namespace {
 
 void read_gpu(const Napi::Object& object, RunConfig* config) {
-  const Config from(object);
+  const ConfigObject from(object);
   const DeviceHandle device = device_image_of(object.Get("device"));
   config->device = device.image;
   config->layout = device.layout;
@@ -95,7 +58,7 @@ void read_gpu(const Napi::Object& object, RunConfig* config) {
 }  // namespace
 
 RunConfig read_config(const Napi::Object& object) {
-  const Config from(object);
+  const ConfigObject from(object);
   RunConfig config;
   config.target = static_cast<Target>(from.choice("target", {"stack", "ring", "pcap", "null"}));
   config.ring_name = from.text("ringName");
@@ -113,16 +76,10 @@ RunConfig read_config(const Napi::Object& object) {
   config.verify = from.flag("verify");
   const Napi::Array cpus = from.list("cpus");
   for (uint32_t i = 0; i < cpus.Length(); i++) config.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());
-  const Napi::Array operations = from.list("operations");
-  for (uint32_t i = 0; i < operations.Length(); i++) {
-    const Config operation(operations.Get(i).ToObject());
-    config.operations.push_back({operation.text("name"), operation.small("parameter")});
-  }
+  config.program = read_program(from.object("program"));
   config.mutation = read_mutation(object);
   if (from.has("gpu")) read_gpu(from.object("gpu"), &config);
-  if (config.threads < 1 || config.threads > 3 || config.operations.size() > 64) {
-    throw Napi::TypeError::New(object.Env(), "1 to 3 threads, at most 64 operations");
-  }
+  if (config.threads < 1 || config.threads > 3) throw Napi::TypeError::New(object.Env(), "1 to 3 threads");
   return config;
 }
 

@@ -132,7 +132,7 @@ void ReplayRun::make_container() {
   if (config_.target != Target::stack && config_.target != Target::pcap) return;
   ContainerOptions container;
   container.kernels = find_stack_kernels(config_.isa.c_str());
-  container.operations = config_.operations;
+  container.program = config_.program;
   container.policy = config_.policy;
   container.digest_lines = config_.digest_lines;
   if (config_.cpus.size() > config_.threads) container.cpu = config_.cpus[config_.threads];

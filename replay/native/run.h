@@ -37,7 +37,7 @@ struct RunConfig {
   uint64_t region_bytes = 0; /* a multiple of 64; ignored when resident */
   model_t_policy policy = MODEL_T_BLOCK;
   uint32_t wait_readers = 1; /* Target::ring */
-  std::vector<OperationPlan> operations;
+  ProgramPlan program;
   uint32_t digest_lines = 0;
   bool verify = true; /* false: packets go through hands that the reference does not know */
   /* Null: the native engine. Else its plan replaces `mutation`; one thread, payload copied. */
@@ -85,7 +85,7 @@ class ReplayRun {
   const Mutation& mutation() const { return *mutation_; }
   const RingMemory& ring() const { return *ring_; }
   uint8_t* statistics() { return statistics_.get(); }
-  size_t statistics_bytes() const { return (2 + config_.operations.size()) * 128; }
+  size_t statistics_bytes() const { return (2 + config_.program.records.size()) * 128; }
 
  private:
   ReplayRun() = default;

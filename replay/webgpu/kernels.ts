@@ -18,19 +18,19 @@ export type BindingName =
   | 'packets'
   | 'report';
 
-export interface KernelBinding {
-  readonly name: BindingName;
+export interface KernelBinding<Name extends string = BindingName> {
+  readonly name: Name;
   /** The binding's number in group 0. */
   readonly number: number;
   /** As GPUBufferBindingLayout.type. */
   readonly type: 'storage' | 'read-only-storage' | 'uniform';
 }
 
-export interface Kernel {
+export interface Kernel<Name extends string = BindingName> {
   readonly label: string;
   /** WGSL; its only entry point is ENTRY_POINT. */
   readonly text: string;
-  readonly bindings: readonly KernelBinding[];
+  readonly bindings: readonly KernelBinding<Name>[];
   /** What PACKETS_PER_INVOCATION should be whatever is tuned: a loop round a user's text can take SwiftShader minutes to compile. */
   readonly packetsPerInvocation?: number;
 }

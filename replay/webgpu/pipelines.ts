@@ -33,8 +33,9 @@ export interface WantedKernels {
   readonly checked: boolean;
 }
 
-interface Stage {
-  readonly kernel: Kernel;
+/** A kernel that is ready; accelerator-program.ts has its own. */
+export interface Stage<Name extends string = BindingName> {
+  readonly kernel: Kernel<Name>;
   readonly shape: DispatchShape;
   readonly layout: GPUBindGroupLayout;
   readonly pipeline: GPUComputePipeline;
@@ -167,7 +168,12 @@ interface Work {
   readonly countsOn: boolean;
 }
 
-async function compileStage(device: GPUDevice, kernel: Kernel | UserKernel, wanted: DispatchShape): Promise<Stage> {
+/** Throws ModelTError when it does not compile. */
+export async function compileStage<Name extends string>(
+  device: GPUDevice,
+  kernel: Kernel<Name>,
+  wanted: DispatchShape,
+): Promise<Stage<Name>> {
   const { label } = kernel;
   const shape = { ...wanted, packetsPerInvocation: kernel.packetsPerInvocation ?? wanted.packetsPerInvocation };
   const module = await compileShader(device, kernel);
@@ -192,7 +198,10 @@ async function compileStage(device: GPUDevice, kernel: Kernel | UserKernel, want
 }
 
 /** A user kernel that does not compile is told so in the user's own lines. */
-async function compileShader(device: GPUDevice, kernel: Kernel | UserKernel): Promise<GPUShaderModule> {
+async function compileShader(
+  device: GPUDevice,
+  kernel: Kernel<string> & Partial<Pick<UserKernel, 'compileError'>>,
+): Promise<GPUShaderModule> {
   const made: GPUShaderModule[] = [];
   try {
     return await guarded(device, `Compiling ${kernel.label}`, () => {
@@ -202,7 +211,7 @@ async function compileShader(device: GPUDevice, kernel: Kernel | UserKernel): Pr
     });
   } catch (error) {
     const [module] = made;
-    const problem = module && 'compileError' in kernel && kernel.compileError((await module.getCompilationInfo()).messages);
+    const problem = module && kernel.compileError?.((await module.getCompilationInfo()).messages);
     throw problem || error;
   }
 }

@@ -65,6 +65,7 @@ describe('what a plan fills in', () => {
       readerPolicy: 'block',
       readers: 1,
       pipeline: DEFAULT_PIPELINE,
+      variants: Array(7).fill('avx2'),
       digest: 'full',
     });
   });
