@@ -4,6 +4,7 @@
  *   main.ts ──► cli.ts ──► commands/replay, demo ──► replay-options ──► replay-run ──► summary
  *   (exits)                commands/trace ─────────► captures in text; generate ──► a capture file
  *                          commands/doctor ────────► what this machine offers
+ *                          commands/ops ───────────► operations, and the plan of a pipeline
  *                          bench/peers ────────────► other tools on the same capture, in turns
  *                          bench/replay ───────────► engines, adapters and sizes against what a bus or memcpy gives
  *
@@ -13,6 +14,7 @@ import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench/bench.js';
 import { registerDemo } from './commands/demo.js';
 import { registerDoctor } from './commands/doctor.js';
+import { registerOps } from './commands/ops.js';
 import { registerReplay } from './commands/replay.js';
 import { registerTrace } from './commands/trace.js';
 import type { Context } from './context.js';
@@ -43,7 +45,7 @@ function createProgram(version: string, context: Context, finish: Finish): Comma
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print(text.trimEnd()), writeErr: () => {}, outputError: () => {} });
-  for (const register of [registerReplay, registerTrace, registerBench, registerDoctor, registerDemo])
+  for (const register of [registerReplay, registerTrace, registerBench, registerOps, registerDoctor, registerDemo])
     register(program, context, finish);
   return program;
 }

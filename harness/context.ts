@@ -3,7 +3,7 @@
  * hands over the real ones, tests hand over their own; commands reach for no globals.
  */
 import type * as replay from '../replay/index.js';
-import type { Machine, native } from '../stack/index.js';
+import type { Calibrate, Machine, native } from '../stack/index.js';
 
 /** What of the door of `replay/` commands use. */
 export type ReplayDoor = Pick<
@@ -16,13 +16,20 @@ export type ReplayDoor = Pick<
   | 'measureStagedCopy'
   | 'measureAdapterReadBack'
   | 'surveyGpu'
+  | 'openAccelerator'
+  | 'tracePackets'
 >;
 
 export interface Context {
   readonly replay: ReplayDoor;
   /** What of the addon commands use themselves. */
-  readonly native: Pick<typeof native, 'measureCopy' | 'cpuIsas'>;
+  readonly native: Pick<
+    typeof native,
+    'measureCopy' | 'cpuIsas' | 'runQueue' | 'bpfCompare' | 'matchCompare' | 'runProgram' | 'stopQueues'
+  >;
   describeMachine(): Machine;
+  /** Measures candidates of a step for `ops --explain`; left out, they have expected costs only. */
+  readonly calibrate?: Calibrate;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Folder of the installed package, where `traces/` is. */
   readonly packageRoot: string;

@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as replay from '../replay/index.js';
-import { describeMachine, ModelTError, native } from '../stack/index.js';
+import { calibration, describeMachine, ModelTError, native } from '../stack/index.js';
+import { calibrationPackets } from './bench/queue-packets.js';
 import { runCommandLine } from './cli.js';
 import type { Context } from './context.js';
 import { oneLine } from './format.js';
@@ -67,6 +68,7 @@ function processContext(packageRoot: string): Context {
   return {
     replay,
     native,
+    calibrate: calibration(native, calibrationPackets),
     describeMachine: () => describeMachine(),
     environment: process.env,
     packageRoot,

@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 import type { GpuRequest, Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
 import { labelled, parseCores, parseCount, parseDuration, parseSize, usageError } from './units.js';
 
-const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
+export const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
 /** Seeds are 32 bits in the plan. */
 const LARGEST_SEED = 2 ** 32 - 1;
 /** Slots in the ring's header page. */
@@ -168,7 +168,7 @@ function gpuRequest(flags: ReplayFlags): GpuRequest | null {
   return Object.keys(request).length > 0 ? request : null;
 }
 
-function chosenIsa(flag: string | undefined, variable: string | undefined): Isa | 'auto' {
+export function chosenIsa(flag: string | undefined, variable: string | undefined): Isa | 'auto' {
   const asked = flag ?? (variable || 'auto');
   const isa = ISAS.find((name) => name === asked);
   if (isa) return isa;

@@ -16,7 +16,7 @@ const READERS_MS = 100;
 export async function replayAndReport(context: Context, request: ReplayRequest, reporting: Reporting): Promise<number> {
   const machine = context.describeMachine();
   const { engine, why } = await context.replay.chooseEngine(request);
-  const plan = context.replay.planReplay({ ...request, engine }, machine);
+  const plan = context.replay.planReplay({ ...request, engine }, machine, context.calibrate);
   if (engine === 'webgpu' && request.engine === undefined && !reporting.quiet) context.note(`model-t: engine webgpu: ${why}`);
   if (reporting.dryRun) {
     context.print(JSON.stringify(plan, null, 2));
@@ -38,7 +38,7 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
       const isOwnChoice = engine === 'webgpu' && request.engine === undefined && request.gpu === undefined;
       if (!isOwnChoice || !(error instanceof ModelTError) || error.exitCode !== 3) throw error;
       context.note(`model-t: ${oneLine(error.message)}; the native engine runs instead`);
-      return start(context.replay.planReplay({ ...request, engine: 'native' }, machine));
+      return start(context.replay.planReplay({ ...request, engine: 'native' }, machine, context.calibrate));
     });
     releaseSignals = release;
     // Where nothing came before the break, the error says all there is.

@@ -1,7 +1,9 @@
 /** `model-t replay <capture…|->`: flags in, one replay, exit code out. */
 import type { Command } from 'commander';
+import { withoutFiles } from '../../stack/index.js';
 import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
+import { readPatternFile } from '../pattern-file.js';
 import { addReplayFlags, type ReplayFlags, replayRequest, reporting } from '../replay-options.js';
 import { replayAndReport } from '../replay-run.js';
 
@@ -11,6 +13,8 @@ export function registerReplay(program: Command, context: Context, finish: Finis
     .description('replay captures at full speed into a stack, a ring, a file or nothing')
     .argument('<capture...>', 'pcap or pcapng files, plain, .gz or .zst; folders; - = standard input');
   addReplayFlags(command).action(async (inputs: string[], flags: ReplayFlags) => {
-    finish(await replayAndReport(context, replayRequest(inputs, flags, context.environment), reporting(flags)));
+    const ops = flags.ops !== undefined && { ops: withoutFiles(flags.ops, readPatternFile) };
+    const request = replayRequest(inputs, { ...flags, ...ops }, context.environment);
+    finish(await replayAndReport(context, request, reporting(flags)));
   });
 }

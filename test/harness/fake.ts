@@ -3,7 +3,7 @@
 import { runCommandLine } from '../../harness/cli.js';
 import type { Context } from '../../harness/context.js';
 import type { GpuSurvey, ReplayPlan, ReplayRequest, RunOutcome, RunSnapshot, SourceInfo, TraceInfo } from '../../replay/index.js';
-import type { Machine } from '../../stack/index.js';
+import type { Accelerator, Calibrate, Machine, StackNative } from '../../stack/index.js';
 import { ModelTError } from '../../stack/index.js';
 
 export const MACHINE: Machine = {
@@ -95,7 +95,8 @@ export function planOf(request: ReplayRequest): ReplayPlan {
     ringSizing: typeof request.ringBytes === 'number' ? 'fixed' : 'auto',
     readerPolicy: request.readerPolicy ?? 'block',
     readers: request.readers ?? 1,
-    pipeline: request.pipeline ?? 'eth | ip4 | count',
+    pipeline: typeof request.pipeline === 'string' ? request.pipeline : 'eth | ip4 | count',
+    variants: [],
     digest: request.digest ?? 'full',
   };
 }
@@ -158,6 +159,10 @@ export interface FakeRun {
   readonly addonProblem?: ModelTError;
   readonly packageRoot?: string;
   readonly gpu?: GpuSurvey;
+  readonly calibrate?: Calibrate;
+  /** What `openAccelerator` opens; left out, this machine has none. */
+  readonly accelerator?: Accelerator;
+  readonly runQueue?: StackNative['runQueue'];
 }
 
 export interface Result {
@@ -181,6 +186,12 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
   };
   const context: Context = {
     replay: {
+      tracePackets: () => ({
+        bytes: new Uint8Array(),
+        offsets: new Uint32Array(),
+        lengths: new Uint32Array(),
+        times: new BigUint64Array(),
+      }),
       openTrace: async (inputs) => {
         calls.push('open');
         if (fake.loadForever) {
@@ -205,6 +216,11 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
       measureStagedCopy: () => 11e9,
       measureAdapterReadBack: async (choice) => ({ adapter: choice, bytesPerSecond: 10e9, batches: 100 }),
       surveyGpu: async () => fake.gpu ?? GPU,
+      openAccelerator: async () => {
+        calls.push('accelerator');
+        if (fake.accelerator) return fake.accelerator;
+        throw new ModelTError('GPU_NONE', 'Vulkan shows no adapter', 3, 'Look at model-t doctor');
+      },
       startReplay: (_trace, plan) => {
         calls.push('start');
         let end = (_outcome: RunOutcome): void => {};
@@ -244,6 +260,17 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
       },
     },
     native: {
+      runQueue:
+        fake.runQueue ??
+        (async () => {
+          throw new Error('no queue in this test');
+        }),
+      runProgram: () => {
+        throw new Error('no program in this test');
+      },
+      stopQueues: () => {},
+      bpfCompare: () => ({ libpcap: 0, interpreter: 1, native: 1 }),
+      matchCompare: () => [],
       measureCopy: () => 12e9,
       cpuIsas: () => {
         if (fake.addonProblem) throw fake.addonProblem;
@@ -251,6 +278,7 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
       },
     },
     describeMachine: () => MACHINE,
+    ...(fake.calibrate && { calibrate: fake.calibrate }),
     environment: fake.environment ?? {},
     packageRoot: fake.packageRoot ?? '/package',
     print: (line) => out.push(line),
