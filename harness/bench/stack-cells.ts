@@ -86,7 +86,15 @@ export function stackCells(caches: readonly Cache[], cores: number): StackCell[]
 /** Words after `model-t` for one sample in a process of its own. */
 export function cellWords(cell: StackCell, cores: readonly number[], seconds: number): string[] {
   return [
-    ...['bench', 'queue', cell.pipeline, '--frames', `${cell.frames}`, '--packets', `${cell.packets}`],
+    ...[
+      'bench',
+      'queue',
+      ...(cell.readsOnly ? [] : [cell.pipeline]),
+      '--frames',
+      `${cell.frames}`,
+      '--packets',
+      `${cell.packets}`,
+    ],
     ...['--stride', cell.stride === 0 ? 'packed' : `${cell.stride}`, '--cores', cores.slice(0, cell.cores).join(',')],
     ...['--seconds', `${seconds}`, ...(cell.fuse ? [] : ['--no-fuse']), ...(cell.readsOnly ? ['--read'] : []), '--json', '-'],
   ];

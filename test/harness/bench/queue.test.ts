@@ -97,6 +97,14 @@ describe('a point', () => {
     expect(operations[2]?.verdicts.delivered).toBe(operations[3]?.verdicts.packets);
   });
 
+  it('has packets of its own: arrays that change meanwhile change nothing', async () => {
+    const set = { ...generatedPackets(60, 64) };
+    const pending = measureQueue({ ...POINT, seconds: 0.05 }, set, context);
+    set.offsets.fill(0xfffff000);
+    set.lengths.fill(0xffffffff);
+    expect((await pending).operations.at(-1)?.verdicts).toEqual({ packets: 1000, bytesSum: 60_000 });
+  });
+
   it('reads every byte instead of running a pipeline', async () => {
     const { operations, bitsPerSecond, packetsPerSecond } = await measure({ readsOnly: true });
     expect(operations).toEqual([]);
