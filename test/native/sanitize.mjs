@@ -176,14 +176,15 @@ async function twoAtOnce(tasks) {
  * @param {string} name
  * @param {readonly string[]} sources
  * @param {readonly string[]} libraries
+ * @param {readonly string[]} [kernelSources]
  */
-async function link(variant, name, sources, libraries) {
+async function link(variant, name, sources, libraries, kernelSources = build.kernels) {
   const folder = join(root, 'build/sanitize', variant.name);
   mkdirSync(folder, { recursive: true });
   const flags = ['-pthread', ...variant.flags];
   // Without sanitizers the kernels are optimised as in the product: what the compiler makes of them is under test, too.
   const level = variant.name === 'plain' ? ['-O3'] : [];
-  const kernels = build.isas.flatMap((isa) => build.kernels.map((source) => ({ source, flags: [...flags, ...level, ...isa] })));
+  const kernels = build.isas.flatMap((isa) => kernelSources.map((source) => ({ source, flags: [...flags, ...level, ...isa] })));
   const wanted = [...sources.map((source) => ({ source, flags })), ...kernels];
   const objects = await twoAtOnce(wanted.map((one) => () => compile(folder, one.source, one.flags)));
   const program = join(folder, name);
@@ -289,7 +290,7 @@ async function runVariant(variant) {
     process.stdout.write(`skipped captures, ${variant.name}: zlib.h was not found\n`);
     return good;
   }
-  const captures = await link(variant, 'captures_fuzz', [...captureSources, 'test/native/captures_fuzz.cc'], ['-lz']);
+  const captures = await link(variant, 'captures_fuzz', [...captureSources, 'test/native/captures_fuzz.cc'], ['-lz'], []);
   const made = join(root, 'build/sanitize/captures');
   writeCaptures(made);
   const corpus = process.env.MODEL_T_TRACES ?? '';
