@@ -62,12 +62,13 @@ template <uint32_t kWidth, uint32_t kGroups>
   }
   const auto buckets = [&](const uint8_t* bytes) MODEL_T_INLINE {
     __m256i found[kGroups];
+    for (__m256i& group : found) group = _mm256_set1_epi8(-1);
     for (uint32_t k = 0; k < kWidth; k++) {
       const __m256i v = load256(bytes + k);
       const __m256i l = nibbles(v), h = high_nibbles(v);
       for (uint32_t group = 0; group < kGroups; group++) {
         const __m256i known = _mm256_and_si256(_mm256_shuffle_epi8(low[group][k], l), _mm256_shuffle_epi8(high[group][k], h));
-        found[group] = k ? _mm256_and_si256(found[group], known) : known;
+        found[group] = _mm256_and_si256(found[group], known);
       }
     }
     return kGroups == 2 ? _mm256_or_si256(found[0], found[kGroups - 1]) : found[0];
