@@ -1,8 +1,8 @@
 /** From what a native run says at its end to the outcome of a replay: the account of packets, rates, operations. For run.ts. */
-import { MAX_VERDICTS, type Machine, ModelTError, parsePipeline } from '../stack/index.js';
+import { MAX_VERDICTS, type Machine, ModelTError } from '../stack/index.js';
 import type { NativeRunResult } from './native-run.js';
 import type { OperationResult, ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
-import { stackPlan } from './stack-plan.js';
+import { stackOf } from './stack-plan.js';
 import type { Statistics } from './statistics.js';
 import type { Trace } from './trace.js';
 
@@ -49,10 +49,9 @@ function droppedOf(result: NativeRunResult, account: Account): Record<string, nu
 }
 
 function operationResults(plan: ReplayPlan, statistics: Statistics): OperationResult[] {
-  const steps = plan.target.kind === 'stack' ? parsePipeline(plan.pipeline).steps : [];
-  const choices = stackPlan(plan)?.choices ?? [];
-  return steps.map((step, index) => {
-    const { variant = plan.isa, pass = -1 } = choices[index] ?? {};
+  const stack = stackOf(plan);
+  return (stack?.steps ?? []).map((step, index) => {
+    const { variant = plan.isa, pass = -1 } = stack?.planned.choices[index] ?? {};
     const packets = statistics.operation(index, 'packets');
     const verdicts = step.operation.verdicts.slice(0, MAX_VERDICTS).map((name, verdict) => {
       return [name, statistics.operation(index, 'verdicts', verdict)] as const;

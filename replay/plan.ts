@@ -163,6 +163,7 @@ function refuseConflicts(plan: Unchosen, request: ReplayRequest): void {
 export function planReplay(request: ReplayRequest, machine: Machine, calibrate?: Calibrate): ReplayPlan {
   const target = request.target ?? { kind: 'stack' };
   const threads = request.threads ?? 1;
+  const pipeline = target.kind === 'stack' ? parsePipeline(request.pipeline ?? DEFAULT_PIPELINE) : null;
   const plan: Unchosen = {
     planVersion: 1,
     inputs: [...request.inputs],
@@ -183,11 +184,11 @@ export function planReplay(request: ReplayRequest, machine: Machine, calibrate?:
     ringSizing: request.ringBytes === undefined || request.ringBytes === 'auto' ? 'auto' : 'fixed',
     readerPolicy: request.readerPolicy ?? 'block',
     readers: request.readers ?? 1,
-    pipeline: target.kind === 'stack' ? parsePipeline(request.pipeline ?? DEFAULT_PIPELINE).text : '',
+    pipeline: pipeline?.text ?? '',
     digest: request.digest ?? 'full',
   };
   refuseNumbers(plan);
   refuseConflicts(plan, request);
   refuseGpuConflicts(plan, request);
-  return { ...plan, variants: chooseVariants(plan, request, machine.isas, calibrate) };
+  return { ...plan, variants: pipeline ? chooseVariants(pipeline, plan, request, machine.isas, calibrate) : [] };
 }

@@ -12,10 +12,11 @@ import {
   parsePipeline,
   planPipeline,
   programOf,
+  type Step,
 } from '../stack/index.js';
 import type { ReplayPlan, ReplayRequest } from './plan-types.js';
 
-type StackSide = Pick<ReplayPlan, 'target' | 'pipeline' | 'payload' | 'gpu' | 'isa' | 'readerPolicy'>;
+type StackSide = Pick<ReplayPlan, 'payload' | 'gpu' | 'isa' | 'readerPolicy'>;
 
 /** In the order in which each runs what stands before it, too. */
 const ISAS = ['scalar', 'avx2', 'avx512'] as const;
@@ -42,23 +43,41 @@ function refuseLag({ steps, text }: Pipeline, { readerPolicy }: StackSide): void
  * One variant per step, depth first. An instruction set that was asked for is taken where there is a body for it; else the
  * fastest by calibration, where there is one. Throws ModelTError for what cannot be planned.
  */
-export function chooseVariants(plan: StackSide, request: ReplayRequest, isas: PlanOptions['isas'], costs?: Calibrate): string[] {
-  if (plan.target.kind !== 'stack') return [];
+export function chooseVariants(
+  pipeline: Pipeline,
+  plan: StackSide,
+  request: ReplayRequest,
+  isas: PlanOptions['isas'],
+  costs?: Calibrate,
+): string[] {
   const { isa, ...options } = optionsOf(plan);
   const asked = (request.isa ?? 'auto') !== 'auto';
   const choice: PlanOptions = asked && isa ? { ...options, isa } : { ...options, isas, ...(costs && { costs }) };
-  const pipeline = parsePipeline(plan.pipeline);
   refuseLag(pipeline, plan);
   return planPipeline(pipeline, choice).choices.map(({ variant }) => variant);
 }
 
+/** The pipeline of a plan, and what runs it. */
+interface Stack {
+  readonly steps: readonly Step[];
+  readonly planned: PipelinePlan;
+}
+
+/** Plans are frozen: what was compiled for the start of a run (a thousand patterns take a while) serves its outcome as well. */
+const stacks = new WeakMap<ReplayPlan, Stack>();
+
 /** Null without a stack. */
-export function stackPlan(plan: ReplayPlan): PipelinePlan | null {
+export function stackOf(plan: ReplayPlan): Stack | null {
   if (plan.target.kind !== 'stack') return null;
-  return planPipeline(parsePipeline(plan.pipeline), { ...optionsOf(plan), chosen: plan.variants });
+  const known = stacks.get(plan);
+  if (known) return known;
+  const pipeline = parsePipeline(plan.pipeline);
+  const stack = { steps: pipeline.steps, planned: planPipeline(pipeline, { ...optionsOf(plan), chosen: plan.variants }) };
+  stacks.set(plan, stack);
+  return stack;
 }
 
 export function stackProgram(plan: ReplayPlan): NativeProgram {
-  const planned = stackPlan(plan);
-  return planned ? programOf(planned.records) : { records: [], needs: 0 };
+  const stack = stackOf(plan);
+  return stack ? programOf(stack.planned.records) : { records: [], needs: 0 };
 }

@@ -3,6 +3,7 @@
  * CPU runs the rest over the rows that go on. One after the other: nothing overlaps. What differs from the same pipeline in scalar
  * bodies on the CPU gives an error and no figures.
  */
+import { WIRE_OVERHEAD_BYTES } from '../../replay/index.js';
 import {
   type Accelerator,
   type DeviceProgram,
@@ -27,7 +28,7 @@ import type { Context } from '../context.js';
 import { usageError } from '../units.js';
 import { queueInMemory } from './queue-packets.js';
 import { lookAt, type Seen } from './queue-rows.js';
-import { END_READS, type QueuePoint, type QueueSample, WIRE_OVERHEAD_BYTES } from './queue-sample.js';
+import { END_READS, type QueuePoint, type QueueSample } from './queue-sample.js';
 
 /** Rows are compared one by one. */
 const MOST_PACKETS = 2 ** 20;

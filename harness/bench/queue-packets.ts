@@ -1,5 +1,5 @@
 /** What fills a queue: made-up traffic of one size or a mix, or a capture. Touches the capture through the door of replay. */
-import type { NativePackets } from '../../stack/index.js';
+import { FRAME_OFFSET, type NativePackets } from '../../stack/index.js';
 import type { Context } from '../context.js';
 import { DEFAULT_SPEC, generateCapture, type TrafficSpec } from '../generate.js';
 import { usageError } from '../units.js';
@@ -14,7 +14,6 @@ const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const SMALLEST_FRAME = 60;
 const LARGEST_FRAME = 9216;
-const FRAME_OFFSET = 2;
 const LINE_BYTES = 64;
 /** What 32-bit offsets reach. */
 const MOST_QUEUE_BYTES = 2 ** 32 - LINE_BYTES;
@@ -66,8 +65,6 @@ export function queueInMemory(set: NativePackets, count: number, stride: number)
   for (let packet = 0; packet < count; packet++) {
     const from = packet % different;
     const length = set.lengths[from] ?? 0;
-    if (stride > 0 && length + FRAME_OFFSET > stride)
-      throw usageError(`--stride ${stride} has no room for a frame of ${length} bytes`, 'Use packed, or larger slots');
     offsets[packet] = used + FRAME_OFFSET;
     lengths[packet] = length;
     times[packet] = set.times?.[from] ?? BigInt(from) * 1000n;

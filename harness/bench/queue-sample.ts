@@ -2,6 +2,7 @@
  * One point of the queue experiment (paper, III): plan, run, check, and what it comes to in rates and cycles. A run that differs
  * from the scalar reference gives an error and no figures.
  */
+import { WIRE_OVERHEAD_BYTES } from '../../replay/index.js';
 import {
   type Column,
   type InstructionSet,
@@ -16,9 +17,6 @@ import {
 } from '../../stack/index.js';
 import type { Context } from '../context.js';
 import type { DeviceShare } from './queue-accelerated.js';
-
-/** FCS 4, preamble 8, gap 12: what a wire carries beside the captured bytes. */
-export const WIRE_OVERHEAD_BYTES = 24;
 
 export interface QueuePoint {
   readonly pipeline: string;

@@ -3,7 +3,7 @@
  * each N of a list; what sweeps and plots run in fresh processes. Called by bench.ts; runs in this process.
  */
 import type { Command } from 'commander';
-import { asksForDevice, type Machine, ModelTError, type NativePackets, parsePipeline } from '../../stack/index.js';
+import { asksForDevice, FRAME_OFFSET, type Machine, ModelTError, type NativePackets, parsePipeline } from '../../stack/index.js';
 import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { binary, decimal, oneLine } from '../format.js';
@@ -109,8 +109,7 @@ async function benchQueue(pipeline: string, flags: QueueFlags, context: Context)
   for (const line of queueTable(samples, frameLabel(source))) context.print(line);
 }
 
-/** Words for one line of figures; used by `bench stack` as well. */
-export function queueTable(samples: readonly QueueSample[], frames: string): string[] {
+function queueTable(samples: readonly QueueSample[], frames: string): string[] {
   const first = samples[0];
   if (!first) return [];
   const rows = samples.map((sample) => [
@@ -173,7 +172,7 @@ export function refuseAbsentCores(cores: readonly number[], { cpus }: Machine): 
 
 function refuseNarrow(stride: number, { lengths }: NativePackets): void {
   const largest = lengths.reduce((most, length) => Math.max(most, length), 0);
-  if (stride === 0 || largest + 2 <= stride) return;
+  if (stride === 0 || largest + FRAME_OFFSET <= stride) return;
   throw usageError(`--stride ${stride} has no room for a frame of ${largest} bytes`, 'Use packed, or larger slots');
 }
 

@@ -6,7 +6,7 @@
  */
 import { type Spread, spread } from './comparison.js';
 import type { QueueSample } from './queue-sample.js';
-import { NULL_COUNT, type StackCell } from './stack-cells.js';
+import { NULLS, type StackCell } from './stack-cells.js';
 
 export interface MeasuredStackCell extends StackCell {
   readonly samples: readonly QueueSample[];
@@ -28,7 +28,7 @@ const VPP_IP4_INPUT = 16;
 const FASTCLICK_CHECKS = 33e6;
 
 /** Of a frame of 1514 B behind two bytes: 24 lines. */
-const LARGEST_FRAME_BYTES = 1536;
+const FRAME_LINES_BYTES = 1536;
 
 type Figure = (round: number) => number;
 
@@ -55,7 +55,7 @@ export function stackBars(cells: readonly MeasuredStackCell[]): StackBar[] {
       return ((operations[step]?.cyclesPerPacket ?? Number.NaN) * coreCyclesPerPacket) / cyclesPerPacket;
     };
   const overhead: Figure = (round) =>
-    (sample(`${NULL_COUNT} nulls`, round).coreCyclesPerPacket - sample('one null', round).coreCyclesPerPacket) / (NULL_COUNT - 1);
+    (sample(`${NULLS} nulls`, round).coreCyclesPerPacket - sample('one null', round).coreCyclesPerPacket) / (NULLS - 1);
   const ip4: Figure = (round) =>
     cycles('eth | ip4 | checksum-verify header', 1)(round) + cycles('eth | ip4 | checksum-verify header', 2)(round);
   const bar = (what: string, unit: string, bound: number, figure: Figure, atMost = false): StackBar => {
@@ -98,5 +98,5 @@ export function stackBars(cells: readonly MeasuredStackCell[]): StackBar[] {
 /** Bytes of lines touched per second: a read loop reads slots whole, an operation the lines in which its frame lies. */
 function lineRate({ packetsPerSecond, queueBytes, packets, operations }: QueueSample): number {
   const slot = queueBytes / packets;
-  return packetsPerSecond * (operations.length === 0 ? slot : Math.min(slot, LARGEST_FRAME_BYTES));
+  return packetsPerSecond * (operations.length === 0 ? slot : Math.min(slot, FRAME_LINES_BYTES));
 }

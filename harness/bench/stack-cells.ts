@@ -4,14 +4,14 @@
  */
 import type { Cache } from '../../stack/index.js';
 import { HEADER_PIPELINE } from './queue.js';
+import { slotBytes } from './queue-packets.js';
 import type { FrameSize } from './replay-cells.js';
 
 export const PAYLOAD_PIPELINE = 'eth | ip4 | udp | tcp | checksum-verify all';
-const LINE = 64;
 /** The rest of the cache is for descriptions, the burst and whoever else is there. */
 const PART_OF_CACHE = 0.75;
 /** Null operations beside one: enough to see a fraction of a cycle. */
-const NULLS = 33;
+export const NULLS = 33;
 
 export interface StackCell {
   readonly name: string;
@@ -26,11 +26,9 @@ export interface StackCell {
   readonly readsOnly: boolean;
 }
 
-/** Slots of a frame in a packed queue: an odd number of lines. */
+/** Of a packed queue; of the mix 7 of 60, 4 of 590 and 1 of 1514 bytes. */
 function slotOf(frames: FrameSize): number {
-  const slot = (length: number): number => (Math.ceil((length + 2) / LINE) | 1) * LINE;
-  /* 7 of 60, 4 of 590 and 1 of 1514 bytes. */
-  return frames === 'imix' ? (7 * slot(60) + 4 * slot(590) + slot(1514)) / 12 : slot(frames);
+  return frames === 'imix' ? (7 * slotBytes(60) + 4 * slotBytes(590) + slotBytes(1514)) / 12 : slotBytes(frames);
 }
 
 function packetsIn(bytes: number, slot: number): number {
@@ -99,5 +97,3 @@ export function cellWords(cell: StackCell, cores: readonly number[], seconds: nu
     ...['--seconds', `${seconds}`, ...(cell.fuse ? [] : ['--no-fuse']), ...(cell.readsOnly ? ['--read'] : []), '--json', '-'],
   ];
 }
-
-export const NULL_COUNT = NULLS;

@@ -3,7 +3,7 @@
  * start of a word, as in a ring: where they lie so already, a batch is one piece of memory and nothing is copied here. Pure.
  * Used by accelerator-program.ts.
  */
-import { ModelTError, type NativePackets } from '../../stack/index.js';
+import { FRAME_OFFSET, ModelTError, type NativePackets } from '../../stack/index.js';
 
 export interface BatchLimits {
   readonly bytes: number;
@@ -20,7 +20,6 @@ export interface Batch {
   readonly from: number;
 }
 
-const FRAME_OFFSET = 2;
 /** Gaps between slots are uploaded as well: above this many bytes for one of packets, copying packets is less. */
 const MOST_SPREAD = 4;
 

@@ -1,4 +1,4 @@
-/* What the x86-64 compiler wants to know about a verified BPF program before it writes code. Pure; used by bpf_x64.cc. */
+/* What the x86-64 compiler wants to know about a verified BPF program before it writes code. Pure; used by bpf_x64_code.cc. */
 #ifndef MODEL_T_STACK_BPF_ANALYSIS_H
 #define MODEL_T_STACK_BPF_ANALYSIS_H
 

@@ -1,7 +1,7 @@
 /*
- * The x86-64 instructions that bpf_x64.cc needs, by what they do there. Registers: rdi frames, rsi lengths, r10 leaves,
+ * The x86-64 instructions that bpf_x64_code.cc needs, by what they do there. Registers: rdi frames, rsi lengths, r10 leaves,
  * r11 count, rbx index, rbp matches, r8 frame, r9 its length (upper half zero), eax A, ecx X (upper half zero),
- * rdx and r12 scratch; scratch words at rsp. Private to bpf_x64.cc.
+ * rdx and r12 scratch; scratch words at rsp. Private to bpf_x64_code.cc.
  */
 #ifndef MODEL_T_STACK_BPF_ASSEMBLER_H
 #define MODEL_T_STACK_BPF_ASSEMBLER_H

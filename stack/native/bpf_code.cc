@@ -5,7 +5,7 @@ namespace model_t {
 
 namespace {
 
-/* Why an instruction is refused, or null. `left`: instructions behind it. */
+/* Why an instruction is refused, or null. */
 const char* load_problem(const BpfInstruction& one, bool into_x) {
   const uint16_t size = one.code & 0x18;
   switch (bpf_mode(one.code)) {

@@ -24,7 +24,7 @@
 
 namespace model_t {
 
-/* Takes every row that the operations let through; called on the container's thread. */
+/* Takes what is left of every burst behind the operations, which are none that make rows; called on the container's thread. */
 class BurstSink {
  public:
   virtual ~BurstSink() = default;

@@ -21,6 +21,9 @@ inline T load_raw(const uint8_t* at) {
 inline uint32_t load_network16(const uint8_t* at) { return __builtin_bswap16(load_raw<uint16_t>(at)); }
 inline uint32_t load_network32(const uint8_t* at) { return __builtin_bswap32(load_raw<uint32_t>(at)); }
 
+/* Of byte 13 of a TCP header (RFC 9293 3.1). */
+enum TcpFlag : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kAck = 16 };
+
 struct FlowOf {
   FlowKey key;
   uint32_t swapped; /* 1: the packet goes from the second endpoint to the first */

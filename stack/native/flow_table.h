@@ -32,6 +32,13 @@ struct FlowKey {
   }
 };
 
+/* The key of something that has a number. */
+inline FlowKey key_of(uint64_t number) {
+  FlowKey key;
+  key.words[0] = number;
+  return key;
+}
+
 /* Memory of zeros that is paid for only where it is touched. Null when there is none. */
 template <typename T>
 struct ZeroedArray {

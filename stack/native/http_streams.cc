@@ -9,12 +9,6 @@ namespace {
 
 constexpr uint64_t kMessageKey = uint64_t{1} << 63;
 
-FlowKey key_of(uint64_t connection) {
-  FlowKey key;
-  key.words[0] = connection;
-  return key;
-}
-
 }  // namespace
 
 HttpStreams::~HttpStreams() {

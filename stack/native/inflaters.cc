@@ -13,12 +13,6 @@ constexpr uint64_t kLargestBody = 256 << 20;
 /* zlib's window bits: the largest window, and what stands around the deflate data. */
 constexpr int kZlibFormat = 15, kGzipFormat = 15 + 16, kBareFormat = -15;
 
-FlowKey key_of(uint64_t stream) {
-  FlowKey key;
-  key.words[0] = stream;
-  return key;
-}
-
 int format_of(uint8_t encoding, uint8_t first, uint8_t second) {
   if (encoding == kGzip || (first == 0x1f && second == 0x8b)) return kGzipFormat;
   const bool zlib = (first & 15) == Z_DEFLATED && first >> 4 <= 7 && (first << 8 | second) % 31 == 0; /* RFC 1950 2.2 */

@@ -21,33 +21,36 @@ struct Slots {
 };
 constexpr Slots kSlots;
 
-template <typename T>
-void pick(T* column, const uint8_t* rows, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) column[i] = column[rows[i]];
+/* The columns in use, those of `to` beside those of `from`: written out once, so that none is forgotten where rows move. */
+template <typename Visit>
+void each_column(Burst256& to, const Burst256& from, uint32_t needs, Visit visit) {
+  visit(to.frames, from.frames);
+  visit(to.lengths, from.lengths);
+  visit(to.ends, from.ends);
+  visit(to.types, from.types);
+  visit(to.transports, from.transports);
+  visit(to.classes, from.classes);
+  visit(to.networks, from.networks);
+  visit(to.protocols, from.protocols);
+  visit(to.marks, from.marks);
+  visit(to.slots, from.slots);
+  if (needs & kNeedTimes) visit(to.times, from.times);
+  if (needs & kNeedPayloads) {
+    visit(to.payloads, from.payloads);
+    visit(to.payload_lengths, from.payload_lengths);
+  }
+  if (needs & kNeedStreams) {
+    visit(to.streams, from.streams);
+    visit(to.stream_marks, from.stream_marks);
+    visit(to.encodings, from.encodings);
+  }
 }
 
 /* Rows `rows[0, count)`, ascending, move to the front. */
 void pick_rows(Burst256& burst, const uint8_t* rows, uint32_t count, uint32_t needs) {
-  pick(burst.frames, rows, count);
-  pick(burst.lengths, rows, count);
-  pick(burst.ends, rows, count);
-  pick(burst.types, rows, count);
-  pick(burst.transports, rows, count);
-  pick(burst.classes, rows, count);
-  pick(burst.networks, rows, count);
-  pick(burst.protocols, rows, count);
-  pick(burst.marks, rows, count);
-  pick(burst.slots, rows, count);
-  if (needs & kNeedTimes) pick(burst.times, rows, count);
-  if (needs & kNeedPayloads) {
-    pick(burst.payloads, rows, count);
-    pick(burst.payload_lengths, rows, count);
-  }
-  if (needs & kNeedStreams) {
-    pick(burst.streams, rows, count);
-    pick(burst.stream_marks, rows, count);
-    pick(burst.encodings, rows, count);
-  }
+  each_column(burst, burst, needs, [rows, count](auto* to, auto* from) {
+    for (uint32_t i = 0; i < count; i++) to[i] = from[rows[i]];
+  });
   burst.count = count;
 }
 
@@ -57,27 +60,8 @@ void copy(T* to, const T* from, uint32_t count) {
 }
 
 void copy_rows(Burst256& to, const Burst256& from, uint32_t needs) {
-  const uint32_t count = to.count = from.count;
-  copy(to.frames, from.frames, count);
-  copy(to.lengths, from.lengths, count);
-  copy(to.ends, from.ends, count);
-  copy(to.types, from.types, count);
-  copy(to.transports, from.transports, count);
-  copy(to.classes, from.classes, count);
-  copy(to.networks, from.networks, count);
-  copy(to.protocols, from.protocols, count);
-  copy(to.marks, from.marks, count);
-  copy(to.slots, from.slots, count);
-  if (needs & kNeedTimes) copy(to.times, from.times, count);
-  if (needs & kNeedPayloads) {
-    copy(to.payloads, from.payloads, count);
-    copy(to.payload_lengths, from.payload_lengths, count);
-  }
-  if (needs & kNeedStreams) {
-    copy(to.streams, from.streams, count);
-    copy(to.stream_marks, from.stream_marks, count);
-    copy(to.encodings, from.encodings, count);
-  }
+  each_column(to, from, needs, [&from](auto* into, auto* out_of) { copy(into, out_of, from.count); });
+  to.count = from.count;
 }
 
 }  // namespace

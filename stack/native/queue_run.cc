@@ -69,11 +69,11 @@ class Worker {
     uint64_t now = now_ns();
     const uint64_t end = now + static_cast<uint64_t>(config_.seconds * 1e9);
     const uint64_t stopped = stops.load(std::memory_order_relaxed);
-    while (!stop.load(std::memory_order_relaxed) && stops.load(std::memory_order_relaxed) == stopped && problem_.empty()) {
+    do { /* once at least, however late this thread was let run: figures are of something */
       measure(&now);
       probe();
       if (now >= end) stop.store(true, std::memory_order_relaxed);
-    }
+    } while (!stop.load(std::memory_order_relaxed) && stops.load(std::memory_order_relaxed) == stopped && problem_.empty());
     core_.clock = static_cast<double>(kProbeRounds * 16) / median(probes_);
     core_.window_cycles = median(windows_);
     core_.packets = core_.laps * queue_.packets();

@@ -31,7 +31,6 @@ struct TcpSegment {
   uint8_t flags;
 };
 
-enum TcpFlag : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kAck = 16 };
 
 /* Bytes of a stream, in order. */
 struct StreamPiece {

@@ -18,7 +18,6 @@ namespace {
 constexpr uint32_t kFlows = 65536;
 constexpr uint64_t kSecond = 1000 * 1000 * 1000;
 constexpr uint64_t kIdle = 60 * kSecond, kIdleTcp = 300 * kSecond;
-enum Flag : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kAck = 16 };
 
 struct Counts {
   uint32_t created = 0;

@@ -3,26 +3,11 @@
  * and why the winner won. Types only; plain data, apart from `data`.
  */
 import type { InstructionSet } from '../machine.js';
+import type { NativeRecord } from '../native.js';
 import type { Column } from '../ops/operation.js';
 
-/** One record, depth first. A group is `fork, branch ..., branch ..., join`. */
-export interface PlanRecord {
-  readonly kind: 'operation' | 'fork' | 'branch' | 'join';
-  /** As the native side knows it; empty unless an operation. */
-  readonly name: string;
-  readonly variant: string;
-  readonly parameter: number;
-  /** Columns on demand that somebody behind it reads: WANT_PAYLOADS, WANT_CLASSES. */
-  readonly wants: number;
-  /** What the operation's declaration made of its texts. */
-  readonly data: Uint8Array | null;
-  /** Only rows of this class pass to here; -1 = all. Of a branch: the condition of its first record, which has it too. */
-  readonly condition: number;
-  /** Number of the header pass that the step is part of; -1 = none. */
-  readonly pass: number;
-  /** Of a step in a pass: somebody behind the pass reads what it writes about headers. */
-  readonly stores: boolean;
-}
+/** One record, depth first. A group is `fork, branch ..., branch ..., join`; a branch has the condition of its first record. */
+export type PlanRecord = NativeRecord;
 
 /** Bits of `wants`: enum Want of native/operation.h. */
 export const WANT_PAYLOADS = 1;
