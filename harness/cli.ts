@@ -15,6 +15,7 @@ import { registerBench } from './bench/bench.js';
 import { registerDemo } from './commands/demo.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerOps } from './commands/ops.js';
+import { registerPlan } from './commands/plan.js';
 import { registerReplay } from './commands/replay.js';
 import { registerTrace } from './commands/trace.js';
 import type { Context } from './context.js';
@@ -45,7 +46,7 @@ function createProgram(version: string, context: Context, finish: Finish): Comma
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print(text.trimEnd()), writeErr: () => {}, outputError: () => {} });
-  for (const register of [registerReplay, registerTrace, registerBench, registerOps, registerDoctor, registerDemo])
+  for (const register of [registerReplay, registerTrace, registerBench, registerOps, registerPlan, registerDoctor, registerDemo])
     register(program, context, finish);
   return program;
 }

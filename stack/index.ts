@@ -19,6 +19,7 @@ export {
   type MatchRate,
   type NativeBurst,
   type NativeColumns,
+  type NativeHopResult,
   type NativePackets,
   type NativePlaces,
   type NativeProbe,
@@ -64,3 +65,21 @@ export * from './planner/compilers.js';
 export * from './planner/device-steps.js';
 export * from './planner/plan.js';
 export * from './planner/plan-types.js';
+export {
+  type ChoiceOptions,
+  choosePlacement,
+  DEFAULT_LATENCY_SECONDS,
+  type Expectation,
+  type PlacementChoice,
+  type StartMode,
+} from './scheduler/choice.js';
+export * from './scheduler/costs.js';
+export * from './scheduler/layout.js';
+export * from './scheduler/machine-file.js';
+export * from './scheduler/machine-model.js';
+export * from './scheduler/machine-presets.js';
+export * from './scheduler/measurements.js';
+export * from './scheduler/partition.js';
+export * from './scheduler/policy.js';
+export type * from './scheduler/policy-types.js';
+export * from './scheduler/types.js';

@@ -20,6 +20,18 @@ export interface Cache {
   readonly sharedBy: readonly number[];
 }
 
+/** Who shares the caches of one level. */
+export interface CacheGroups {
+  readonly level: number;
+  /** Of the CPUs this process may use; each in one group, as far as the kernel says. */
+  readonly groups: readonly (readonly number[])[];
+}
+
+export interface MemoryNode {
+  readonly node: number;
+  readonly cpus: readonly number[];
+}
+
 export interface HugePages {
   /** Size of the default huge page; 0 = the kernel has none. */
   readonly bytes: number;
@@ -40,6 +52,8 @@ export interface Machine {
   readonly isas: readonly InstructionSet[];
   /** CPUs this process may run on, by affinity and cgroup. */
   readonly cpus: readonly number[];
+  /** CPUs that run, whoever may use them; empty = unknown. */
+  readonly onlineCpus: readonly number[];
   /** Groups of `cpus` that are hardware threads of one core. */
   readonly cores: readonly (readonly number[])[];
   /** Groups of `cpus` with the same caches; more than one on hybrid machines. */
@@ -48,6 +62,12 @@ export interface Machine {
   readonly cpuQuota: number | null;
   /** Data and unified caches of `cpus[0]`, nearest first. */
   readonly caches: readonly Cache[];
+  /** Data and unified caches, level by level. */
+  readonly cacheGroups: readonly CacheGroups[];
+  /** NUMA nodes that have CPUs of ours; none = unknown. */
+  readonly nodes: readonly MemoryNode[];
+  /** Rate of the time-stamp counter; null = unknown. */
+  readonly timeStampHz: number | null;
   readonly memoryBytes: number;
   /** What can be had without swapping, within the cgroup's limit. */
   readonly availableBytes: number;
@@ -63,7 +83,8 @@ const FLAGS_NEEDED: readonly (readonly [InstructionSet, readonly string[]])[] = 
 export function describeMachine(root = '/'): Machine {
   const cpuInfo = read(root, 'proc/cpuinfo');
   const memory = memoryInfo(root);
-  const cpus = allowedCpus(root);
+  const onlineCpus = parseCpuList(read(root, 'sys/devices/system/cpu/online'));
+  const cpus = allowedCpus(root, onlineCpus);
   const cachesOf = new Map(cpus.map((cpu) => [cpu, cachesOfCpu(root, cpu)]));
   return {
     hostname: read(root, 'proc/sys/kernel/hostname').trim() || 'unknown',
@@ -72,6 +93,7 @@ export function describeMachine(root = '/'): Machine {
     kernel: read(root, 'proc/sys/kernel/osrelease').trim() || 'unknown',
     isas: instructionSets(cpuInfo),
     cpus,
+    onlineCpus,
     cores: groupBy(
       cpus,
       (cpu) => read(root, `sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`).trim() || `${cpu}`,
@@ -79,6 +101,9 @@ export function describeMachine(root = '/'): Machine {
     coreKinds: groupBy(cpus, (cpu) => cacheShape(cachesOf.get(cpu) ?? [])),
     cpuQuota: cpuQuota(root),
     caches: cachesOf.get(cpus[0] ?? 0) ?? [],
+    cacheGroups: cacheGroups(cachesOf),
+    nodes: memoryNodes(root, cpus),
+    timeStampHz: timeStampHz(cpuInfo),
     memoryBytes: memory.total,
     availableBytes: Math.min(memory.available, memoryLimitLeft(root)),
     hugePages: {
@@ -122,12 +147,42 @@ function instructionSets(cpuInfo: string): InstructionSet[] {
   return ['scalar', ...vector];
 }
 
-function allowedCpus(root: string): number[] {
-  const allowed = read(root, 'proc/self/status').match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1] ?? '';
-  const cpus = parseCpuList(allowed);
-  if (cpus.length > 0) return cpus;
-  const online = parseCpuList(read(root, 'sys/devices/system/cpu/online'));
-  return online.length > 0 ? online : [0];
+/** By affinity and cpuset (the kernel shows both as one list), without those that are switched off. */
+function allowedCpus(root: string, online: readonly number[]): number[] {
+  const allowed = parseCpuList(read(root, 'proc/self/status').match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1] ?? '');
+  const running = allowed.filter((cpu) => online.length === 0 || online.includes(cpu));
+  if (running.length > 0) return running;
+  return online.length > 0 ? [...online] : [0];
+}
+
+function cacheGroups(cachesOf: ReadonlyMap<number, readonly Cache[]>): CacheGroups[] {
+  const levels = new Set([...cachesOf.values()].flatMap((caches) => caches.map(({ level }) => level)));
+  return [...levels]
+    .sort((a, b) => a - b)
+    .map((level) => {
+      const sharedBy = (cpu: number): readonly number[] =>
+        cachesOf.get(cpu)?.find((cache) => cache.level === level)?.sharedBy ?? [];
+      const having = [...cachesOf.keys()].filter((cpu) => sharedBy(cpu).length > 0);
+      return { level, groups: groupBy(having, (cpu) => sharedBy(cpu).join(',')) };
+    });
+}
+
+function memoryNodes(root: string, cpus: readonly number[]): MemoryNode[] {
+  return list(root, 'sys/devices/system/node')
+    .flatMap((name) => name.match(/^node(\d+)$/)?.[1] ?? [])
+    .map((number) => {
+      const all = parseCpuList(read(root, `sys/devices/system/node/node${number}/cpulist`));
+      return { node: Number(number), cpus: cpus.filter((cpu) => all.includes(cpu)) };
+    })
+    .filter((node) => node.cpus.length > 0)
+    .sort((a, b) => a.node - b.node);
+}
+
+/** Linux computes bogomips from the counter's rate on x86: twice the megahertz. */
+function timeStampHz(cpuInfo: string): number | null {
+  if (!/^flags\s*:.*\bconstant_tsc\b/m.test(cpuInfo)) return null;
+  const bogomips = Number(cpuInfo.match(/^bogomips\s*:\s*([\d.]+)/m)?.[1]);
+  return bogomips > 0 ? (bogomips / 2) * 1e6 : null;
 }
 
 function cachesOfCpu(root: string, cpu: number): Cache[] {

@@ -16,7 +16,7 @@ const READ_BACK_SECONDS = 0.3;
 /** Docker gives 64 MiB unless told otherwise; a few rings of the larger sizes fill that. */
 const SMALL_SHARED_MEMORY = 128 * 2 ** 20;
 /** Additive changes raise the second number, others the first. */
-const SCHEMA_VERSION = '1.1';
+const SCHEMA_VERSION = '1.2';
 
 export interface Diagnosis {
   readonly schema: 'model-t/doctor';
@@ -103,11 +103,18 @@ function sharedMemoryRoom(path: string): Diagnosis['sharedMemory'] {
 export function advise(machine: Machine, rings: readonly RingFile[], sharedMemory: Diagnosis['sharedMemory']): string[] {
   const advice: string[] = [];
   const pages = machine.hugePages;
-  if (machine.cpus.length < 2) advice.push('One CPU: producer and stack take turns, and rates say little');
+  if (machine.cpus.length < 2)
+    advice.push('One CPU: producer and stack take turns on it, in one container, and rates say little');
   if (machine.cpuQuota !== null && machine.cpuQuota < machine.cpus.length) {
     advice.push(
       `The cgroup grants ${machine.cpuQuota} CPUs' worth of time to ${machine.cpus.length} CPUs: rates will be throttled`,
     );
+  }
+  if (machine.cpus.length > 1 && machine.cores.length === 1) {
+    advice.push('All CPUs are threads of one core: producer and stack share its caches and its time');
+  }
+  if (machine.nodes.length > 1) {
+    advice.push(`${machine.nodes.length} memory nodes: a path is fastest on one; choose with --cores`);
   }
   if (machine.coreKinds.length > 1) {
     advice.push(`Hybrid CPU: ${machine.coreKinds.map((kind) => kind.join(',')).join(' and ')} differ; choose with --cores`);
@@ -133,8 +140,9 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
       ['instruction set', `${isa.chosen ?? 'none'}: ${oneLine(isa.why)}`],
       ['engine', `auto is ${diagnosis.gpu.auto.engine}: ${diagnosis.gpu.auto.why}`],
       ...gpuRows(diagnosis.gpu),
-      ['CPUs', `${machine.cpus.join(',')} on ${counted(machine.cores.length, 'core')}; quota: ${machine.cpuQuota ?? 'none'}`],
+      ['CPUs', cpuText(machine)],
       ['caches', cacheText(machine)],
+      ['shared', sharedText(machine)],
       ['memory', `${binary(machine.memoryBytes)}, ${binary(machine.availableBytes)} available`],
       [
         'huge pages',
@@ -173,6 +181,37 @@ function cacheText(machine: Machine): string {
       `L${cache.level}${cache.type === 'data' ? 'd' : ''} ${binary(cache.bytes)} (${cache.ways}-way, shared by ${cache.sharedBy.length})`,
   );
   return texts.join(', ') || 'unknown';
+}
+
+function cpuText({ cpus, onlineCpus, cores, nodes, cpuQuota }: Machine): string {
+  const of = onlineCpus.length > cpus.length ? ` of ${onlineCpus.length} online` : '';
+  const threads = cores.length < cpus.length ? ` (${groupText(cores)})` : '';
+  const on = nodes.length > 1 ? `; nodes: ${nodes.map((node) => `${node.node} has ${listText(node.cpus)}`).join(', ')}` : '';
+  return `${listText(cpus)}${of} on ${counted(cores.length, 'core')}${threads}${on}; quota: ${cpuQuota ?? 'none'}`;
+}
+
+/** Who shares which cache: where a hop between two containers is cheap. */
+function sharedText({ cacheGroups, cpus }: Machine): string {
+  const texts = cacheGroups.map(({ level, groups }) => {
+    if (groups.every((group) => group.length === 1)) return `L${level} by none`;
+    return `L${level} by ${groups.length === 1 && groups[0]?.length === cpus.length ? 'all' : groupText(groups)}`;
+  });
+  return texts.join(', ') || 'unknown';
+}
+
+function groupText(groups: readonly (readonly number[])[]): string {
+  return groups.map(listText).join(' | ');
+}
+
+/** As the kernel writes lists: `0-3,8`. */
+function listText(cpus: readonly number[]): string {
+  const parts: string[] = [];
+  for (let at = 0; at < cpus.length; at++) {
+    const first = at;
+    while (cpus[at + 1] === (cpus[at] ?? 0) + 1) at++;
+    parts.push(first === at ? `${cpus[at]}` : `${cpus[first]}-${cpus[at]}`);
+  }
+  return parts.join(',');
 }
 
 function ringText(ring: RingFile): string {

@@ -3,10 +3,10 @@ import { type Command, Option } from 'commander';
 import {
   asksForDevice,
   BODIES,
+  type ChainPlacement,
   findOperation,
   OPERATIONS,
   type Pipeline,
-  type Placement,
   parsePipeline,
   planPipeline,
 } from '../../stack/index.js';
@@ -23,7 +23,7 @@ import { usageError } from '../units.js';
 interface OpsFlags {
   readonly explain?: string;
   readonly isa?: string;
-  readonly placement?: Placement;
+  readonly placement?: ChainPlacement;
   readonly gpu?: string;
   readonly json?: boolean;
 }

@@ -4,7 +4,10 @@ import type { Pipeline } from '../pipeline/tree.js';
 import type { PlanOptions } from './plan-types.js';
 
 /** Throws ModelTError that names the step and its column. */
-export function refusePlacement({ steps, text }: Pipeline, { placement, memoryWritable }: PlanOptions): void {
+export function refusePlacement(
+  { steps, text }: Pipeline,
+  { placement, memoryWritable }: Pick<PlanOptions, 'placement' | 'memoryWritable'>,
+): void {
   for (const { operation, column } of steps) {
     const { name, writesPacket, state, order } = operation;
     if (writesPacket !== 'no' && !memoryWritable) {

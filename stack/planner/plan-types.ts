@@ -70,7 +70,7 @@ export interface StepChoice {
 export interface PipelinePlan {
   /** Canonical text of the pipeline. */
   readonly text: string;
-  readonly placement: Placement;
+  readonly placement: ChainPlacement;
   readonly records: readonly PlanRecord[];
   readonly passes: readonly HeaderPass[];
   readonly needs: Needs;
@@ -79,7 +79,7 @@ export interface PipelinePlan {
 }
 
 /** Fused: the whole chain in one container. Replicated: one whole chain per core, packets shared out. */
-export type Placement = 'fused' | 'replicated';
+export type ChainPlacement = 'fused' | 'replicated';
 
 /**
  * Cycles per packet of `candidate` behind `before`, which is the path that leads to it, without branches beside it.
@@ -90,7 +90,7 @@ export type Calibrate = (before: readonly PlanRecord[], candidate: PlanRecord) =
 export interface PlanOptions {
   /** What this CPU runs, the best last. */
   readonly isas: readonly InstructionSet[];
-  readonly placement: Placement;
+  readonly placement: ChainPlacement;
   /** Packets may be changed where they lie. */
   readonly memoryWritable: boolean;
   /** Forced: every operation that has a body for it takes that one. */

@@ -27,7 +27,7 @@ export function select(
   recordOf: (variant: string) => PlanRecord,
 ): Selection {
   const asked = askedVariant(step, pipeline, options);
-  const candidates = discover(step.operation).map((found) => candidateOf(found, options, before, recordOf, asked?.variant));
+  const candidates = discover(step.operation).map((found) => candidateOf(found, step, options, before, recordOf, asked?.variant));
   if (asked) {
     const candidate = candidates.find(({ variant }) => variant === asked.variant);
     if (candidate?.available) return { candidates, ...asked };
@@ -40,6 +40,7 @@ export function select(
 
 function candidateOf(
   { implementation, chain }: Found,
+  { parameter }: Step,
   options: PlanOptions,
   before: readonly PlanRecord[],
   recordOf: (variant: string) => PlanRecord,
@@ -50,10 +51,11 @@ function candidateOf(
   const unasked = name === DEVICE_VARIANT && asked !== DEVICE_VARIANT;
   const obstacle = unavailable ?? (unasked ? 'takes whole batches on an accelerator: only when asked for' : null);
   const beyond = Math.max(0, (options.packetBytes ?? SMALL_PACKET) - SMALL_PACKET);
+  const { perPacket, perByte, perArgument = 0 } = expectedCycles;
   return {
     variant: name,
     chain: chain.map((compiler) => `${compiler.from} -> ${compiler.to} (${compiler.name})`),
-    expectedCycles: expectedCycles.perPacket + expectedCycles.perByte * beyond,
+    expectedCycles: perPacket + perByte * beyond + perArgument * parameter,
     observedCycles: unavailable === null ? (options.costs?.(before, recordOf(name)) ?? null) : null,
     available: unavailable === null,
     obstacle,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { advise } from '../../harness/commands/doctor.js';
 import { listRings } from '../../harness/rings.js';
-import { fieldOffsets, ModelTError, RING_HEADER, RING_MAGIC } from '../../stack/index.js';
+import { fieldOffsets, type Machine, ModelTError, RING_HEADER, RING_MAGIC } from '../../stack/index.js';
 import { GPU, invoke, MACHINE } from './fake.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'model-t-doctor-'));
@@ -78,7 +78,36 @@ describe('the GPU', () => {
 
   it('is in --json, since 1.1', async () => {
     const { out } = await invoke(['doctor', '--json']);
-    expect(JSON.parse(out.join('\n'))).toMatchObject({ schemaVersion: '1.1', gpu: GPU });
+    expect(JSON.parse(out.join('\n'))).toMatchObject({ schemaVersion: '1.2', gpu: GPU });
+  });
+});
+
+describe('the topology', () => {
+  const linesOf = async (machine: Machine): Promise<string> => (await invoke(['doctor'], { machine })).out.join('\n');
+
+  it('is told in two lines: threads, nodes, quota; and who shares which cache', async () => {
+    const text = await linesOf({
+      ...MACHINE,
+      cpus: [0, 1, 2, 3, 8],
+      onlineCpus: [0, 1, 2, 3, 4, 5, 6, 7, 8],
+      cores: [[0, 2], [1, 3], [8]],
+      nodes: [
+        { node: 0, cpus: [0, 1, 2, 3] },
+        { node: 1, cpus: [8] },
+      ],
+      cacheGroups: [
+        { level: 1, groups: [[0], [1], [2], [3], [8]] },
+        { level: 2, groups: [[0, 2], [1, 3], [8]] },
+        { level: 3, groups: [[0, 1, 2, 3, 8]] },
+      ],
+    });
+    expect(text).toMatch(/^CPUs: +0-3,8 of 9 online on 3 cores \(0,2 \| 1,3 \| 8\); nodes: 0 has 0-3, 1 has 8; quota: none$/m);
+    expect(text).toMatch(/^shared: +L1 by none, L2 by 0,2 \| 1,3 \| 8, L3 by all$/m);
+    expect(text).toMatch(/^advice: 2 memory nodes/m);
+  });
+
+  it('is short where there is little', async () => {
+    expect(await linesOf(MACHINE)).toMatch(/^CPUs: +0-1 on 2 cores; quota: none\n.*\nshared: +L1 by none$/m);
   });
 });
 
@@ -103,6 +132,7 @@ describe('advice', () => {
 
   it.each([
     ['one CPU', { ...MACHINE, cpus: [0] }, ROOM, /One CPU/],
+    ['one core', { ...MACHINE, cores: [[0, 1]] }, ROOM, /threads of one core/],
     ['a quota', { ...MACHINE, cpuQuota: 1.5 }, ROOM, /1\.5 CPUs' worth of time to 2 CPUs/],
     ['a hybrid CPU', { ...MACHINE, coreKinds: [[0], [1]] }, ROOM, /Hybrid CPU: 0 and 1 differ/],
     ['no huge pages', { ...MACHINE, hugePages: { ...MACHINE.hugePages, transparent: 'never' as const } }, ROOM, /nr_hugepages/],

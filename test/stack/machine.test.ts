@@ -112,6 +112,51 @@ describe('CPUs and caches', () => {
   });
 });
 
+describe('the topology', () => {
+  const cpu = (number: number, l2: string): Record<string, string> => ({
+    ...cache(number, 0, 1, 'Data', '32K', `${number}`),
+    ...cache(number, 2, 2, 'Unified', '1024K', l2),
+    ...cache(number, 3, 3, 'Unified', '32M', '0-5'),
+  });
+  const six = { ...cpu(0, '0-1'), ...cpu(1, '0-1'), ...cpu(2, '2-3'), ...cpu(3, '2-3'), ...cpu(4, '4-5'), ...cpu(5, '4-5') };
+  const nodes = {
+    'sys/devices/system/node/node1/cpulist': '3-5\n',
+    'sys/devices/system/node/node0/cpulist': '0-2\n',
+    'sys/devices/system/node/node2/cpulist': '\n',
+    'sys/devices/system/node/possible': '0-2\n',
+  };
+
+  it('groups CPUs of ours by the caches they share, and by node', () => {
+    const machine = describeMachine(tree({ ...status('1-4'), ...six, ...nodes }));
+    expect(machine.cacheGroups).toEqual([
+      { level: 1, groups: [[1], [2], [3], [4]] },
+      { level: 2, groups: [[1], [2, 3], [4]] },
+      { level: 3, groups: [[1, 2, 3, 4]] },
+    ]);
+    expect(machine.nodes).toEqual([
+      { node: 0, cpus: [1, 2] },
+      { node: 1, cpus: [3, 4] },
+    ]);
+  });
+
+  it('leaves out CPUs that the cpuset allows and that are switched off', () => {
+    const machine = describeMachine(tree({ ...status('0-5'), ...six, 'sys/devices/system/cpu/online': '0-2,4\n' }));
+    expect(machine.cpus).toEqual([0, 1, 2, 4]);
+    expect(machine.onlineCpus).toEqual([0, 1, 2, 4]);
+  });
+
+  it('takes the rate of the time-stamp counter from the kernel, where it is constant', () => {
+    const counter = (flags: string): number | null =>
+      describeMachine(tree({ 'proc/cpuinfo': `flags\t\t: fpu ${flags}\nbogomips\t: 4890.84\n` })).timeStampHz;
+    expect(counter('constant_tsc')).toBeCloseTo(2.44542e9);
+    expect(counter('tsc')).toBeNull();
+  });
+
+  it('is unknown where the kernel says nothing', () => {
+    expect(describeMachine(tree({}))).toMatchObject({ cacheGroups: [], nodes: [], onlineCpus: [], timeStampHz: null });
+  });
+});
+
 describe('cgroup limits', () => {
   it('takes the smallest version-2 quota on the way to the root', () => {
     const root = tree({
