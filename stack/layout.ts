@@ -29,7 +29,7 @@ const WIDTH = { uint16_t: 2, uint32_t: 4, int32_t: 4, uint64_t: 8 } as const;
 /** Every cursor sits alone on this many bytes: two lines, because the adjacent-line prefetcher fetches pairs. */
 export const CURSOR_BYTES = 128;
 export const RING_MAGIC = 0x474e_4952_5444_4f4dn; // "MODTRING", little endian
-export const RING_ABI_VERSION = 1;
+export const RING_ABI_VERSION = 2;
 export const READER_SLOTS = 16;
 /** 62 bytes of the first line are frame; the region never exceeds what a 32-bit offset reaches. */
 export const FRAME_OFFSET = 2;
@@ -66,7 +66,7 @@ export const READER_SLOT: Struct = {
 
 export const RING_HEADER: Struct = {
   name: 'model_t_ring_header',
-  doc: 'Start of the shared memory. Geometry is written once, before `state` becomes MODEL_T_RING_OPEN.',
+  doc: 'Start of the shared memory. Geometry is written once, before `state` becomes MODEL_T_RING_OPEN; only `descriptor_mask` changes later.',
   bytes: 5 * CURSOR_BYTES,
   fields: [
     { name: 'magic', type: 'uint64_t', doc: 'MODEL_T_RING_MAGIC' },
@@ -82,13 +82,18 @@ export const RING_HEADER: Struct = {
     { name: 'reader_slots', type: 'uint32_t', doc: 'slots that follow this header' },
     { name: 'state', type: 'uint32_t', doc: 'enum model_t_ring_state', align: CURSOR_BYTES },
     { name: 'join_requests', type: 'uint32_t', doc: 'readers add one when they want to join; the producer compares' },
+    {
+      name: 'descriptor_mask',
+      type: 'uint32_t',
+      doc: 'position & this = index into descriptors[] and times[]; descriptor_count - 1, or less in a ring that sizes itself',
+    },
     { name: 'head', type: 'uint64_t', doc: 'cursor: positions below are published', align: CURSOR_BYTES },
     { name: 'floor', type: 'uint64_t', doc: 'cursor: positions below may already be overwritten', align: CURSOR_BYTES },
     { name: 'dropped', type: 'uint64_t', doc: 'packets not written because a drop reader had no room', align: CURSOR_BYTES },
   ],
 };
 
-/** Statistics block of the producing side; `delivered` of the stack is in its container block. */
+/** Statistics block of the producing side; `delivered` of the stack is in its path block. */
 export const PRODUCER_BLOCK: Struct = {
   name: 'ProducerBlock',
   doc: 'Written by the producer thread whose turn it is, once per burst, with relaxed stores.',
@@ -104,19 +109,43 @@ export const PRODUCER_BLOCK: Struct = {
     { name: 'ring_distance', type: 'uint64_t', doc: 'positions published and not consumed by the slowest reader' },
     { name: 'wait_cycles', type: 'uint64_t', doc: 'time-stamp cycles spent waiting for room' },
     { name: 'failed_readers', type: 'uint64_t', doc: 'readers that died or broke the ring' },
+    { name: 'ring_bytes', type: 'uint64_t', doc: 'of the region, in use now (DESIGN 4.3: resizing)' },
+    { name: 'resizes', type: 'uint64_t', doc: 'how often that changed' },
   ],
 };
 
-export const CONTAINER_BLOCK: Struct = {
-  name: 'ContainerBlock',
-  doc: 'Written by one container thread once per burst, with relaxed stores.',
+/** The stack's side of one path: what came out at its end. */
+export const PATH_BLOCK: Struct = {
+  name: 'PathBlock',
+  doc: 'One path; written with relaxed stores, once per burst, by the container that runs its intake; `disordered` by the one that runs its last stage.',
   bytes: CURSOR_BYTES,
   fields: [
     { name: 'delivered', type: 'uint64_t', doc: 'packets consumed intact' },
     { name: 'bytes', type: 'uint64_t', doc: 'captured frame bytes of those packets' },
     { name: 'lost', type: 'uint64_t', doc: 'packets overwritten before they were read (policy lag)' },
     { name: 'bursts', type: 'uint64_t', doc: 'bursts consumed' },
-    { name: 'empty_polls', type: 'uint64_t', doc: 'polls that found nothing' },
+    { name: 'in_flight', type: 'uint64_t', doc: 'bursts taken in and not yet through the last stage' },
+    { name: 'switches', type: 'uint64_t', doc: 'placements changed while packets flowed' },
+    { name: 'blocked_ns', type: 'uint64_t', doc: 'time during which intake stood still for switches, all of them together' },
+    { name: 'longest_blocked_ns', type: 'uint64_t', doc: 'the longest of those times' },
+    { name: 'disordered', type: 'uint64_t', doc: 'bursts that came to the end out of turn: 0, or there is a bug' },
+  ],
+};
+
+/** One pinned thread. */
+export const CONTAINER_BLOCK: Struct = {
+  name: 'ContainerBlock',
+  doc: 'Written by one container thread, once per turn over its agents, with relaxed stores.',
+  bytes: CURSOR_BYTES,
+  fields: [
+    { name: 'state', type: 'uint64_t', doc: '0 starting, 1 running, 2 paused, 3 stopped' },
+    { name: 'thread_id', type: 'uint64_t', doc: 'as the kernel knows it (/proc/self/task)' },
+    { name: 'updated_ns', type: 'uint64_t', doc: 'CLOCK_MONOTONIC at the last look: a heartbeat' },
+    { name: 'turns', type: 'uint64_t', doc: 'turns over the agents' },
+    { name: 'idle_turns', type: 'uint64_t', doc: 'turns that found nothing to do' },
+    { name: 'work', type: 'uint64_t', doc: 'what the agents say they did, packets mostly' },
+    { name: 'busy_cycles', type: 'uint64_t', doc: 'time-stamp cycles of turns that did something' },
+    { name: 'idle_cycles', type: 'uint64_t', doc: 'time-stamp cycles of turns that did not, and of waiting between them' },
   ],
 };
 
@@ -199,7 +228,7 @@ export function generateCLayouts(): { readonly ring: string; readonly statistics
     '',
     `constexpr uint32_t kMaxVerdicts = ${MAX_VERDICTS};`,
     '',
-    ...[PRODUCER_BLOCK, CONTAINER_BLOCK, OPERATION_BLOCK].map((s) => `${structText(s, 'static_assert', false)}\n`),
+    ...[PRODUCER_BLOCK, PATH_BLOCK, CONTAINER_BLOCK, OPERATION_BLOCK].map((s) => `${structText(s, 'static_assert', false)}\n`),
     '}  // namespace model_t',
     '',
     '#endif',

@@ -1,31 +1,54 @@
 /* See container.h. */
 #include "container.h"
 
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
 #include "clock.h"
+#include "idle.h"
 
 namespace model_t {
 
 namespace {
 
-/* The reference recomputes the first and the last window of a run: enough to see every burst shape, and short beside a run. */
-constexpr uint64_t kWindowPackets = 1 << 19;
+/* Between two looks at the clock: 20 ns in 5 to 20 microseconds, on a time-stamp counter of 1 to 4 GHz. */
+constexpr uint64_t kBeatCycles = 20000;
+/* A thread that is paused looks up so often: a two-hundredth of a CPU at most, and soon back at work. */
+constexpr useconds_t kPausedNap = 200;
 
+/* Blocks have one writer, and readers that only want a recent value. */
 void set(uint64_t* to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_RELAXED); }
+void add(uint64_t* to, uint64_t value) { set(to, *to + value); }
 
 }  // namespace
 
-Container::Container(RingMemory& ring, ContainerOptions options, uint8_t* blocks)
-    : ring_(ring),
-      options_(std::move(options)),
-      block_(reinterpret_cast<ContainerBlock*>(blocks)),
-      operation_blocks_(reinterpret_cast<OperationBlock*>(blocks + sizeof(ContainerBlock))) {}
+Container::Container(ContainerOptions options, std::vector<Agent*> agents, ContainerBlock* block)
+    : options_(std::move(options)), agents_(std::move(agents)), block_(block) {}
+
+Container::~Container() {
+  stop();
+  join();
+}
 
 bool Container::start(std::string* error) {
-  program_ = Program::create(options_.program, error);
-  if (!program_) return false;
-  times_ = options_.sink != nullptr || program_->needs() & kNeedTimes;
-  ring_.map_reader(&reader_);
-  thread_ = std::thread([this] { run(); });
+  if (!IdleStrategy::known(options_.idle)) {
+    *error = "container '" + options_.name + "': no idle strategy is called '" + options_.idle + "'; use spin, yield, backoff or sleep";
+    return false;
+  }
+  if (options_.slice == 0) {
+    *error = "container '" + options_.name + "': a slice of 0 bursts does nothing; use 1 or more";
+    return false;
+  }
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& problem) {
+    *error = "container '" + options_.name + "': the system gives no thread: " + problem.what();
+    return false;
+  }
   return true;
 }
 
@@ -33,160 +56,70 @@ void Container::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Container::fail(const std::string& error) {
-  outcome_.failed = true;
-  outcome_.error = error;
-}
-
 void Container::run() {
-  settle_thread("model-t stack", options_.cpu);
-  if (model_t_ring_join(&reader_, options_.policy, 10000) != 0) {
-    /* A run that was stopped before its first packet has ended already: nothing was missed. */
-    if (__atomic_load_n(&ring_.header()->state, __ATOMIC_ACQUIRE) != MODEL_T_RING_ENDED) fail(reader_.error);
-  } else {
-    while (receive()) {
-    }
-    if (!outcome_.failed) program_->finish();
-    publish_statistics();
-    model_t_ring_detach(&reader_);
+  settle_thread(options_.name.c_str(), options_.cpu);
+  prctl(PR_SET_TIMERSLACK, 1000); /* naps of 50 us are 50 us, not 100 */
+  set(&block_->thread_id, static_cast<uint64_t>(syscall(SYS_gettid)));
+  for (Agent* const agent : agents_) agent->start();
+  IdleStrategy idle(options_.idle);
+  mark_ = cycles();
+  beat(mark_);
+  set(&block_->state, static_cast<uint64_t>(ContainerState::running));
+  while (!agents_.empty()) {
+    /* Commands carry no data: relaxed. */
+    const Command command = command_.load(std::memory_order_relaxed);
+    if (command == Command::stop || (command == Command::pause && !wait_paused())) break;
+    if (turn()) idle.reset();
+    else idle.idle();
   }
-  outcome_.delivered = reader_.delivered;
-  outcome_.lost = reader_.lost;
-  if (older_.end > older_.begin) {
-    newer_.begin = older_.begin;
-    newer_.digest += older_.digest;
-  }
-  outcome_.tail = newer_;
-  if (outcome_.head.end == 0) outcome_.head = newer_;
-  outcome_.finished_ns = now_ns();
+  beat(cycles());
+  set(&block_->state, static_cast<uint64_t>(ContainerState::stopped));
   done_.store(true, std::memory_order_release);
 }
 
-/* One poll. False when the stream is over or the container must stop. */
-bool Container::receive() {
-  const int available = model_t_ring_available(&reader_, kBurstCapacity);
-  if (available == 0) {
-    empty_polls_++;
-    return !stop_.load(std::memory_order_relaxed);
-  }
-  if (available < 0) {
-    fail(reader_.error);
-    return false;
-  }
-  const uint32_t positions = intake(static_cast<uint32_t>(available));
-  if (outcome_.failed) return false;
-  const uint32_t packets = burst_.count; /* the program may take rows out */
-  uint64_t digest = 0;
-  if (packets) {
-    digest = options_.kernels->digest(burst_.frames, burst_.lengths, packets, options_.digest_lines);
-    program_->run(burst_);
-    if (options_.sink && !options_.sink->take(burst_, burst_.times, reader_.delivered)) {
-      fail(options_.sink->error());
-      return false;
+/* Every agent once. False if there was nothing to do. */
+bool Container::turn() {
+  worked_ = 0;
+  for (size_t i = 0; i < agents_.size();) {
+    const int64_t work = agents_[i]->do_work(options_.slice);
+    if (work == kAgentFinished) {
+      agents_.erase(agents_.begin() + static_cast<ptrdiff_t>(i));
+      continue;
     }
+    worked_ += work;
+    i++;
   }
-  reader_.pending = positions;
-  reader_.pending_packets = packets;
-  const bool overwritten = model_t_ring_release(&reader_) != 0;
-  if (!overwritten && packets) account(digest);
-  bursts_++;
-  publish_statistics();
-  return !end_;
+  add(&block_->turns, 1);
+  if (worked_) add(&block_->work, static_cast<uint64_t>(worked_));
+  else add(&block_->idle_turns, 1);
+  account(worked_ ? &block_->busy_cycles : &block_->idle_cycles);
+  return worked_ != 0;
 }
 
-/* Fills the burst from up to `limit` descriptors; returns the positions used up. Stops short of the end-of-stream mark. */
-uint32_t Container::intake(uint32_t limit) {
-  return intake_plain(limit) ? limit : intake_checked(limit);
+/* Time since the last turn goes to this one: what an idle strategy waits is idle, unless there was work at once behind it. */
+void Container::account(uint64_t* to) {
+  const uint64_t now = cycles();
+  add(to, now - mark_);
+  mark_ = now;
+  if (now - beaten_ >= kBeatCycles) beat(now);
 }
 
-/*
- * All packets, all inside one region: one pass without a branch per packet that also fetches the frames, which another core
- * wrote, while there is something else to do. False: something is unusual, and the burst must be taken in one by one.
- */
-bool Container::intake_plain(uint32_t limit) {
-  const uint32_t number = model_t_descriptor_load(&reader_.descriptors[reader_.tail & reader_.mask]).region;
-  const bool there = number < MODEL_T_REGIONS && reader_.regions[number].bytes != 0;
-  const model_t_region region = there ? reader_.regions[number] : model_t_region{reader_.regions[0].start, 0}; /* nothing fits */
-  uint32_t unusual = 0;
-  uint64_t bytes = 0;
-  for (uint32_t i = 0; i < limit; i++) {
-    const uint64_t at = (reader_.tail + i) & reader_.mask;
-    const model_t_descriptor descriptor = model_t_descriptor_load(&reader_.descriptors[at]);
-    unusual |= (descriptor.flags & ~MODEL_T_END_OF_LAP) | (descriptor.region ^ number) |
-               static_cast<uint32_t>(!model_t_slot_fits(&descriptor, region.bytes));
-    const uint8_t* frame = region.start + descriptor.offset;
-    __builtin_prefetch(frame);
-    burst_.frames[i] = frame;
-    burst_.lengths[i] = descriptor.length;
-    bytes += descriptor.length;
+void Container::beat(uint64_t now) {
+  set(&block_->updated_ns, now_ns());
+  beaten_ = now;
+}
+
+/* False when the container must stop. */
+bool Container::wait_paused() {
+  set(&block_->state, static_cast<uint64_t>(ContainerState::paused));
+  Command command;
+  while ((command = command_.load(std::memory_order_relaxed)) == Command::pause) {
+    usleep(kPausedNap);
+    account(&block_->idle_cycles);
   }
-  burst_.count = limit;
-  intake_bytes_ = bytes;
-  if (unusual) return false;
-  if (times_) {
-    for (uint32_t i = 0; i < limit; i++) burst_.times[i] = reader_.times[(reader_.tail + i) & reader_.mask];
-  }
+  if (command == Command::stop) return false;
+  set(&block_->state, static_cast<uint64_t>(ContainerState::running));
   return true;
-}
-
-/* The same one by one: marks, and descriptors that a lag reader sees half overwritten or a foreign producer got wrong. */
-uint32_t Container::intake_checked(uint32_t limit) {
-  burst_.count = 0;
-  intake_bytes_ = 0;
-  uint32_t used = 0;
-  for (; used < limit; used++) {
-    const uint64_t at = (reader_.tail + used) & reader_.mask;
-    const model_t_descriptor descriptor = model_t_descriptor_load(&reader_.descriptors[at]);
-    if (descriptor.flags & MODEL_T_MARK) [[unlikely]] {
-      if (!(descriptor.flags & MODEL_T_END_OF_STREAM) || model_t_ring_overwritten(&reader_, reader_.tail + used)) continue;
-      end_ = true;
-      break;
-    }
-    if (!model_t_descriptor_fits(&descriptor, reader_.regions)) [[unlikely]] {
-      if (options_.policy == MODEL_T_LAG) continue; /* being overwritten: the release will tell */
-      fail("corrupt ring: descriptor " + std::to_string(reader_.tail + used) + " points to " + std::to_string(descriptor.offset) +
-           "+" + std::to_string(descriptor.length) + " in region " + std::to_string(descriptor.region));
-      break;
-    }
-    const uint32_t i = burst_.count++;
-    burst_.frames[i] = reader_.regions[descriptor.region].start + descriptor.offset;
-    burst_.lengths[i] = descriptor.length;
-    intake_bytes_ += descriptor.length;
-    if (times_) burst_.times[i] = reader_.times[at];
-  }
-  return used;
-}
-
-void Container::account(uint64_t digest) {
-  outcome_.digest += digest;
-  outcome_.bytes += intake_bytes_;
-  newer_.end = reader_.delivered;
-  newer_.digest += digest;
-  if (newer_.end - newer_.begin >= kWindowPackets) roll_window();
-}
-
-/* Keeps one full window behind the one that fills, so that the last window never is a small one. */
-void Container::roll_window() {
-  if (outcome_.head.end == 0) outcome_.head = newer_;
-  older_ = newer_;
-  newer_ = {older_.end, older_.end, 0};
-}
-
-void Container::publish_statistics() {
-  set(&block_->delivered, reader_.delivered);
-  set(&block_->bytes, outcome_.bytes);
-  set(&block_->lost, reader_.lost);
-  set(&block_->bursts, bursts_);
-  set(&block_->empty_polls, empty_polls_);
-  for (uint32_t i = 0; i < program_->step_count(); i++) {
-    OperationBlock& block = operation_blocks_[i];
-    const StepStatistics& step = program_->statistics(i);
-    set(&block.packets, step.packets);
-    set(&block.calls, step.calls);
-    set(&block.cycles, step.cycles);
-    set(&block.timed_packets, step.timed_packets);
-    for (uint32_t verdict = 0; verdict < kMaxVerdicts; verdict++) set(&block.verdicts[verdict], program_->state(i).verdicts[verdict]);
-  }
 }
 
 }  // namespace model_t

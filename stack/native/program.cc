@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "burst_columns.h"
 #include "clock.h"
 #include "program_nodes.h"
 
@@ -20,31 +21,6 @@ struct Slots {
   }
 };
 constexpr Slots kSlots;
-
-/* The columns in use, those of `to` beside those of `from`: written out once, so that none is forgotten where rows move. */
-template <typename Visit>
-void each_column(Burst256& to, const Burst256& from, uint32_t needs, Visit visit) {
-  visit(to.frames, from.frames);
-  visit(to.lengths, from.lengths);
-  visit(to.ends, from.ends);
-  visit(to.types, from.types);
-  visit(to.transports, from.transports);
-  visit(to.classes, from.classes);
-  visit(to.networks, from.networks);
-  visit(to.protocols, from.protocols);
-  visit(to.marks, from.marks);
-  visit(to.slots, from.slots);
-  if (needs & kNeedTimes) visit(to.times, from.times);
-  if (needs & kNeedPayloads) {
-    visit(to.payloads, from.payloads);
-    visit(to.payload_lengths, from.payload_lengths);
-  }
-  if (needs & kNeedStreams) {
-    visit(to.streams, from.streams);
-    visit(to.stream_marks, from.stream_marks);
-    visit(to.encodings, from.encodings);
-  }
-}
 
 /* Rows `rows[0, count)`, ascending, move to the front. */
 void pick_rows(Burst256& burst, const uint8_t* rows, uint32_t count, uint32_t needs) {
@@ -66,8 +42,16 @@ void copy_rows(Burst256& to, const Burst256& from, uint32_t needs) {
 
 }  // namespace
 
-/* The columns that the program gives (program.h), then everything. */
+void Program::set_tail(Tail tail, void* context) { whole_->set_tail(tail, context); }
+
 void Program::run(Burst256& burst) {
+  prepare(burst);
+  whole_->run(burst);
+}
+
+void Program::finish() { whole_->finish(); }
+
+void Program::prepare(Burst256& burst) const {
   const uint32_t count = burst.count;
   memset(burst.protocols, kNoProtocol, count);
   memset(burst.marks, 0, count);
@@ -82,6 +66,16 @@ void Program::run(Burst256& burst) {
     memset(burst.stream_marks, 0, count);
     memset(burst.encodings, 0, count);
   }
+}
+
+ProgramRange::ProgramRange(Program& program, uint32_t from, uint32_t to)
+    : program_(program), from_(from), to_(to), residue_(std::make_unique<Burst256>()), finishing_(std::make_unique<Burst256>()) {
+  for (uint32_t unit = from; unit < to; unit++) expands_ |= program.unit_expands(unit);
+}
+
+ProgramRange::~ProgramRange() = default;
+
+void ProgramRange::run(Burst256& burst) {
   /* By chance (xorshift), or the same bursts of a queue would be timed in every lap; and the first, so that there is a figure. */
   chance_ ^= chance_ << 13;
   chance_ ^= chance_ >> 7;
@@ -89,11 +83,11 @@ void Program::run(Burst256& burst) {
   timing_ = bursts_++ == 0 || chance_ % kTimedEvery == 0;
   if (timing_) mark_ = cycles();
   current_ = nullptr;
-  run_from(*main_, 0, burst, false);
+  run_from(*program_.main_, from_, burst, false);
 }
 
 /* From now on cycles belong to `step`; returns whose they were. */
-Program::Step* Program::enter(Step* step) {
+Program::Step* ProgramRange::enter(Step* step) {
   Step* const before = current_;
   if (timing_) {
     const uint64_t now = cycles();
@@ -105,8 +99,9 @@ Program::Step* Program::enter(Step* step) {
 }
 
 /* `made`: the rows are of an operation of this very sequence. */
-void Program::run_from(const Sequence& sequence, size_t from, Burst256& burst, bool made) {
-  for (size_t i = from; i < sequence.nodes.size(); i++) {
+void ProgramRange::run_from(const Sequence& sequence, size_t from, Burst256& burst, bool made) {
+  const size_t to = sequence.main ? to_ : sequence.nodes.size();
+  for (size_t i = from; i < to; i++) {
     const Node& node = sequence.nodes[i];
     if (node.condition >= 0) {
       for (uint32_t row = 0; row < burst.count; row++) burst.leaves[row] = burst.classes[row] != node.condition;
@@ -118,18 +113,20 @@ void Program::run_from(const Sequence& sequence, size_t from, Burst256& burst, b
     } else if (!node.pass.empty()) {
       run_pass(node, burst);
     } else {
-      run_step(*node.step, burst);
       if (node.expansion) {
+        node.expansion->range = this;
+        run_step(*node.step, burst);
         node.expansion->output.flush();
         return;
       }
+      run_step(*node.step, burst);
       if (node.step->body->flags & kDrops) keep(burst, burst.leaves);
     }
   }
   if (burst.count && (sequence.main || !made)) arrive(sequence, burst);
 }
 
-void Program::run_step(Step& step, Burst256& burst) {
+void ProgramRange::run_step(Step& step, Burst256& burst) {
   Step* const before = enter(&step);
   const uint32_t count = burst.count;
   step.statistics.packets += count;
@@ -141,15 +138,15 @@ void Program::run_step(Step& step, Burst256& burst) {
 
 void Program::Expansion::run(void* context) {
   Expansion& expansion = *static_cast<Expansion*>(context);
-  Program& program = *expansion.program;
-  Step* const before = program.enter(nullptr);
-  program.run_from(*expansion.sequence, expansion.next, expansion.burst, true);
+  ProgramRange& range = *expansion.range;
+  Step* const before = range.enter(nullptr);
+  range.run_from(*expansion.sequence, expansion.next, expansion.burst, true);
   expansion.burst.count = 0;
-  program.enter(before);
+  range.enter(before);
 }
 
-/* The end of a sequence: of the program, or of a branch, where rows that an operation of the branch made stay behind. */
-void Program::arrive(const Sequence& sequence, const Burst256& burst) {
+/* The end of a sequence: of the range, or of a branch, where rows that an operation of the branch made stay behind. */
+void ProgramRange::arrive(const Sequence& sequence, const Burst256& burst) {
   if (sequence.main) {
     if (tail_) tail_(tail_context_, burst);
   } else {
@@ -157,21 +154,21 @@ void Program::arrive(const Sequence& sequence, const Burst256& burst) {
   }
 }
 
-void Program::keep(Burst256& burst, const uint8_t* leaves) {
+void ProgramRange::keep(Burst256& burst, const uint8_t* leaves) {
   uint8_t rows[kBurstCapacity];
   uint32_t kept = 0;
   for (uint32_t i = 0; i < burst.count; i++) {
     rows[kept & (kBurstCapacity - 1)] = static_cast<uint8_t>(i);
     kept += leaves[i] == 0;
   }
-  if (kept != burst.count) pick_rows(burst, rows, kept, needs_);
+  if (kept != burst.count) pick_rows(burst, rows, kept, program_.needs_);
 }
 
 /* Rows go by their place in the burst here: several may stem from the same packet. */
-void Program::run_group(const Node& node, Burst256& burst) {
+void ProgramRange::run_group(const Node& node, Burst256& burst) {
   memset(node.arrived.get(), 0, 4 * sizeof(uint64_t));
   for (const Sequence& branch : node.branches) {
-    copy_rows(*node.scratch, burst, needs_);
+    copy_rows(*node.scratch, burst, program_.needs_);
     memcpy(node.scratch->slots, kSlots.values, burst.count);
     run_from(branch, 0, *node.scratch, false);
   }
@@ -180,7 +177,7 @@ void Program::run_group(const Node& node, Burst256& burst) {
 }
 
 /* Verdicts of the plain rows are known by their number: a row is plain only if every operation finds nothing amiss. */
-void Program::run_pass(const Node& node, Burst256& burst) {
+void ProgramRange::run_pass(const Node& node, Burst256& burst) {
   Step* const before = enter(node.step);
   uint8_t unusual[kBurstCapacity];
   HeaderPassCounts counts;
@@ -202,7 +199,7 @@ void Program::run_pass(const Node& node, Burst256& burst) {
 }
 
 /* Rows that the pass does not know: the operations' own bodies, and what they found back to its place. */
-void Program::run_residue(const Node& node, Burst256& burst) {
+void ProgramRange::run_residue(const Node& node, Burst256& burst) {
   Burst256& few = *residue_;
   const uint32_t count = few.count;
   for (uint32_t i = 0; i < count; i++) {
@@ -228,17 +225,18 @@ void Program::run_residue(const Node& node, Burst256& burst) {
   }
 }
 
-void Program::finish() {
+void ProgramRange::finish() {
   timing_ = false;
   current_ = nullptr;
-  finish_sequence(*main_);
+  finish_nodes(*program_.main_, from_, to_);
 }
 
-void Program::finish_sequence(const Sequence& sequence) {
-  for (size_t i = 0; i < sequence.nodes.size(); i++) {
+void ProgramRange::finish_nodes(const Sequence& sequence, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
     const Node& node = sequence.nodes[i];
-    for (const Sequence& branch : node.branches) finish_sequence(branch);
+    for (const Sequence& branch : node.branches) finish_nodes(branch, 0, branch.nodes.size());
     if (!node.step || !node.step->body->finish) continue;
+    if (node.expansion) node.expansion->range = this;
     finishing_->count = 0;
     node.step->body->finish(*finishing_, node.step->state);
     if (node.expansion) node.expansion->output.flush();

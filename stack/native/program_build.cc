@@ -97,8 +97,6 @@ std::unique_ptr<Program> Program::create(const ProgramPlan& plan, std::string* e
   std::unique_ptr<Program> program(new Program());
   program->needs_ = plan.needs;
   program->main_ = std::make_unique<Sequence>();
-  program->residue_ = std::make_unique<Burst256>();
-  program->finishing_ = std::make_unique<Burst256>();
   size_t at = 0;
   if (!program->build_sequence(plan.records, &at, program->main_.get(), error)) return nullptr;
   if (at != plan.records.size()) {
@@ -107,8 +105,39 @@ std::unique_ptr<Program> Program::create(const ProgramPlan& plan, std::string* e
   }
   program->main_->main = true;
   program->link(*program->main_);
+  program->name_units(plan.records);
+  program->whole_ = std::make_unique<ProgramRange>(*program, 0, program->unit_count());
   return program;
 }
+
+/* Steps were made depth first, in the order of the records that are operations. */
+void Program::name_units(const std::vector<StepRecord>& records) {
+  std::vector<std::string> names;
+  for (const StepRecord& record : records) {
+    if (record.kind == StepRecord::Kind::operation) names.push_back(record.name);
+  }
+  uint32_t first = 0;
+  for (const Node& node : main_->nodes) {
+    const uint32_t count = step_total(node);
+    std::string name = count > 0 ? names[first] : "";
+    if (count > 1) name += ".." + names[first + count - 1];
+    unit_names_.push_back(node.branches.empty() ? name : "(" + name + ")");
+    unit_steps_.push_back(first);
+    first += count;
+  }
+  unit_steps_.push_back(first);
+}
+
+/* Steps of a node and of what stands in it. */
+uint32_t Program::step_total(const Node& node) {
+  uint32_t count = node.pass.empty() ? (node.step ? 1 : 0) : static_cast<uint32_t>(node.pass.size());
+  for (const Sequence& branch : node.branches) {
+    for (const Node& inner : branch.nodes) count += step_total(inner);
+  }
+  return count;
+}
+
+bool Program::unit_expands(uint32_t unit) const { return main_->nodes[unit].expansion != nullptr; }
 
 /* Records from `at` to the end of the sequence, which is the end of the plan or the next branch or join. */
 bool Program::build_sequence(const std::vector<StepRecord>& records, size_t* at, Sequence* sequence, std::string* error) {
@@ -200,7 +229,6 @@ void Program::link(Sequence& sequence) {
     Expansion& expansion = *node.expansion;
     memset(static_cast<void*>(&expansion.burst), 0xa5, sizeof expansion.burst); /* so that nobody comes to rely on zeros */
     expansion.burst.count = 0;
-    expansion.program = this;
     expansion.sequence = &sequence;
     expansion.next = i + 1;
     expansion.output = {&expansion.burst, Expansion::run, &expansion};

@@ -8,13 +8,13 @@ namespace model_t {
 
 struct Program::Sequence {
   std::vector<Node> nodes;
-  bool main = false;        /* its end is the tail of the program */
+  bool main = false;        /* its nodes are the program's units; a range ends before its end, maybe */
   uint64_t* arrived = nullptr; /* of a branch: bits of the rows that came through, four words */
 };
 
 /* The rows that an operation makes, on their way through the rest of its sequence. */
 struct Program::Expansion {
-  Program* program = nullptr;
+  ProgramRange* range = nullptr; /* that runs the operation now */
   const Sequence* sequence = nullptr;
   size_t next = 0;
   Burst256 burst;

@@ -246,6 +246,47 @@ void plans_that_cannot_be_are_refused() {
   }
 }
 
+/* Cut anywhere, the ranges do together what the program does, and their steps and names are where they were. */
+void ranges_are_the_whole_in_parts() {
+  using Kind = StepRecord::Kind;
+  Random random(306);
+  auto traffic = std::make_unique<Traffic>();
+  const std::string isa = cpu_isas().back();
+  std::vector<StepRecord> records = {step("eth", isa), step("ip4", isa), step("ip6", isa), step("tcp", isa), step("udp", isa)};
+  for (StepRecord& record : records) {
+    record.pass = 0;
+    record.stores = true;
+  }
+  for (const StepRecord& record : {parameter(step("sample", isa), 2), bracket(Kind::fork), bracket(Kind::branch), step("tcp", isa), bracket(Kind::branch),
+                                   parameter(step("sample", isa), 3), bracket(Kind::join), only(80, step("count", isa)), step("null", isa)}) {
+    records.push_back(record);
+  }
+  const auto whole = program_of(records), cut = program_of(records);
+  const bool fused = isa != "scalar"; /* no vectors, no pass */
+  CHECK_EQUAL(cut->unit_count(), fused ? 5u : 9u);
+  if (fused) CHECK(cut->unit_name(0) == "eth..udp" && cut->unit_name(1) == "sample" && cut->unit_name(2) == "(tcp..sample)" && cut->first_step(2) == 6);
+  CHECK_EQUAL(cut->first_step(cut->unit_count()), cut->step_count());
+  auto burst = std::make_unique<Burst256>();
+  for (uint32_t round = 0; round < rounds(300) && !failing(); round++) {
+    traffic->make(random, 1 + random.below(kBurstCapacity), 10);
+    Seen one, two;
+    whole->set_tail(Seen::take, &one);
+    *burst = traffic->burst;
+    whole->run(*burst);
+    *burst = traffic->burst;
+    cut->prepare(*burst);
+    for (uint32_t from = 0, to; from < cut->unit_count(); from = to) {
+      to = from + 1 + random.below(cut->unit_count() - from);
+      ProgramRange range(*cut, from, to);
+      CHECK(!range.expands());
+      if (to == cut->unit_count()) range.set_tail(Seen::take, &two);
+      if (burst->count) range.run(*burst);
+    }
+    CHECK(one.slots == two.slots && one.classes == two.classes);
+    CHECK(same_verdicts(*whole, *cut));
+  }
+}
+
 /* Marks and groupings of passes that no planner would write run as operations one by one. */
 void odd_passes_are_no_passes() {
   Random random(305);
@@ -287,6 +328,7 @@ const std::vector<Test> program_tests = {
     {"program: decrement-ttl keeps checksums as they are", decrement_ttl_keeps_checksums},
     {"program: plans that cannot be are refused", plans_that_cannot_be_are_refused},
     {"program: odd passes are no passes", odd_passes_are_no_passes},
+    {"program: ranges are the whole in parts", ranges_are_the_whole_in_parts},
 };
 
 }  // namespace model_t::test

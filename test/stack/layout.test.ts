@@ -11,6 +11,7 @@ import {
   fieldOffsets,
   generateCLayouts,
   OPERATION_BLOCK,
+  PATH_BLOCK,
   PRODUCER_BLOCK,
   READER_SLOT,
   RING_HEADER,
@@ -55,7 +56,7 @@ function expected(structs: readonly Struct[]): string[] {
 }
 
 const SHARED = [DESCRIPTOR, RING_HEADER, READER_SLOT];
-const PRIVATE = [PRODUCER_BLOCK, CONTAINER_BLOCK, OPERATION_BLOCK];
+const PRIVATE = [PRODUCER_BLOCK, PATH_BLOCK, CONTAINER_BLOCK, OPERATION_BLOCK];
 
 describe('offsets of TypeScript are those of the compiler', () => {
   for (const [compiler, present] of [
