@@ -107,6 +107,15 @@ void BurstPlanner::commit(const Burst& burst) {
   advance(burst);
 }
 
+void BurstPlanner::resize(uint64_t bytes, uint32_t descriptors) {
+  region_bytes_ = bytes;
+  descriptors_ = descriptors;
+  bytes_before_ += bytes_;
+  bytes_ = planned_bytes_ = freed_bytes_ = 0;
+  freed_position_ = position_;
+  oldest_ = newest_;
+}
+
 void BurstPlanner::drop(const Burst& burst) { advance(burst); }
 
 }  // namespace model_t

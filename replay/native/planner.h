@@ -4,6 +4,7 @@
  *   trace image  |--- burst ---|--- burst ---|-- b --| lap end
  *   region       |--- burst ---|--- burst ---| skipped |      wraps to 0; no burst crosses the end
  *
+ * The region, or how much of it is in use, may change between two bursts when nothing is unread (resize()).
  * A burst is up to 256 consecutive packets of one lap, at most a quarter of the region, so that a reader can work on one
  * while the next are written. Where bursts are cut depends on the image and the geometry only, never on timing (a live
  * image, dropped bursts and staged packets excepted: one thread then). Packets that a device makes are waited for; those that
@@ -58,6 +59,14 @@ class BurstPlanner {
   /* A mark at the current position (end of stream); commit() it too. */
   Burst mark();
 
+  /*
+   * Uses only the first `bytes` of the region and so many descriptors, from offset 0 on; at most what the ring has. Only when
+   * everything that was committed is consumed, for nothing before is remembered as unread.
+   */
+  void resize(uint64_t bytes, uint32_t descriptors);
+
+  /* Region bytes handed out since the start, skips included. */
+  uint64_t bytes() const { return bytes_before_ + bytes_; }
   uint64_t ordinal() const { return ordinal_; }
   uint64_t position() const { return position_; }
   uint64_t lap() const { return lap_; }
@@ -74,8 +83,8 @@ class BurstPlanner {
   void advance(const Burst& burst);
 
   const TraceImage& image_;
-  const uint64_t region_bytes_;
-  const uint32_t descriptors_;
+  uint64_t region_bytes_;
+  uint32_t descriptors_;
   const PlannerLimits limits_;
   Staging* const staging_;
   uint64_t number_ = 0;
@@ -83,7 +92,8 @@ class BurstPlanner {
   uint64_t position_ = 0;
   uint64_t lap_ = 0;
   uint64_t index_ = 0;
-  uint64_t bytes_ = 0;         /* region bytes handed out since the start, skips included */
+  uint64_t bytes_before_ = 0;  /* until the last resize() */
+  uint64_t bytes_ = 0;         /* region bytes handed out since then, skips included */
   uint64_t planned_bytes_ = 0; /* where the burst last planned ends */
   /* Bursts that may still be unread, oldest first: a growing ring buffer of a power-of-two size. */
   std::vector<Outstanding> outstanding_;

@@ -25,6 +25,9 @@
  * reader has no room; MODEL_T_LAG the producer never waits: after model_t_ring_release() returned 1, what was just read
  * may have been overwritten meanwhile and must be thrown away (it is counted in reader.lost).
  *
+ * A ring may size itself: the producer then uses the first part of the region and of the descriptors only, and changes how much
+ * while packets flow. Readers need not care: model_t_ring_available() takes the new `descriptor_mask` when it has caught up.
+ *
  * A packet's slot is a multiple of 64 bytes; the frame starts at its byte 2, and the bytes of the slot before and behind the
  * frame are zero.
  *
@@ -77,7 +80,7 @@ enum model_t_reader_state {
 /* generated from stack/layout.ts by `npm run layouts`: begin */
 
 #define MODEL_T_RING_MAGIC 0x474e495254444f4dull
-#define MODEL_T_RING_ABI_VERSION 1u
+#define MODEL_T_RING_ABI_VERSION 2u
 #define MODEL_T_READER_SLOTS 16u
 #define MODEL_T_FRAME_OFFSET 2u
 
@@ -96,7 +99,7 @@ MODEL_T_STATIC_ASSERT(offsetof(model_t_descriptor, offset) == 8, "model_t_descri
 MODEL_T_STATIC_ASSERT(offsetof(model_t_descriptor, metadata) == 12, "model_t_descriptor.metadata");
 MODEL_T_STATIC_ASSERT(sizeof(model_t_descriptor) == 16, "model_t_descriptor");
 
-/* Start of the shared memory. Geometry is written once, before `state` becomes MODEL_T_RING_OPEN. */
+/* Start of the shared memory. Geometry is written once, before `state` becomes MODEL_T_RING_OPEN; only `descriptor_mask` changes later. */
 typedef struct model_t_ring_header {
   uint64_t magic; /* MODEL_T_RING_MAGIC */
   uint32_t abi_version; /* MODEL_T_RING_ABI_VERSION; a reader refuses any other */
@@ -112,7 +115,8 @@ typedef struct model_t_ring_header {
   uint8_t pad_72[56];
   uint32_t state; /* enum model_t_ring_state */
   uint32_t join_requests; /* readers add one when they want to join; the producer compares */
-  uint8_t pad_136[120];
+  uint32_t descriptor_mask; /* position & this = index into descriptors[] and times[]; descriptor_count - 1, or less in a ring that sizes itself */
+  uint8_t pad_140[116];
   uint64_t head; /* cursor: positions below are published */
   uint8_t pad_264[120];
   uint64_t floor; /* cursor: positions below may already be overwritten */
@@ -133,6 +137,7 @@ MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, producer_pid) == 64, "model_
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, reader_slots) == 68, "model_t_ring_header.reader_slots");
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, state) == 128, "model_t_ring_header.state");
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, join_requests) == 132, "model_t_ring_header.join_requests");
+MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, descriptor_mask) == 136, "model_t_ring_header.descriptor_mask");
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, head) == 256, "model_t_ring_header.head");
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, floor) == 384, "model_t_ring_header.floor");
 MODEL_T_STATIC_ASSERT(offsetof(model_t_ring_header, dropped) == 512, "model_t_ring_header.dropped");
@@ -196,7 +201,8 @@ typedef struct model_t_reader {
   uint64_t mapped_bytes;
   uint64_t producer_start; /* checked copies, as are the next two: the shared ones may change under us */
   int32_t producer_pid;
-  uint32_t mask;
+  uint32_t largest_mask; /* what `mask` may be at most */
+  uint32_t mask;         /* of the positions from tail to head; refreshed with head */
   uint64_t tail;
   uint64_t head;      /* cached; refreshed only when it was reached */
   uint64_t delivered; /* packets */
@@ -233,10 +239,13 @@ static inline uint64_t model_t_process_start(int32_t pid) {
   return start ? start : 1;
 }
 
-/* 1 while the process with this pid and start time runs. */
+/* 1 while the process with this pid and start time runs. Time 0 is that of one killed before it had written its own down. */
 static inline int model_t_process_alive(int32_t pid, uint64_t start) {
-  return pid > 0 && model_t_process_start(pid) == start;
+  return pid > 0 && start != 0 && model_t_process_start(pid) == start;
 }
+
+/* 1 if a window of descriptors is a power of two and not more than there are. */
+static inline int model_t_mask_fits(uint32_t mask, uint32_t largest) { return (mask & (mask + 1u)) == 0 && mask <= largest; }
 
 /* 0 if the geometry of the mapped header fits `mapped` bytes; else the name of the field that does not. */
 static inline const char* model_t_ring_check(const model_t_ring_header* header, uint64_t mapped) {
@@ -247,6 +256,7 @@ static inline const char* model_t_ring_check(const model_t_ring_header* header, 
   if (header->total_bytes != mapped) return "total_bytes";
   const uint64_t count = header->descriptor_count;
   if (count == 0 || (count & (count - 1)) != 0) return "descriptor_count";
+  if (!model_t_mask_fits(header->descriptor_mask, (uint32_t)(count - 1))) return "descriptor_mask";
   const uint64_t start = sizeof *header + MODEL_T_READER_SLOTS * sizeof(model_t_reader_slot);
   if (header->descriptors_offset < start || header->descriptors_offset % 64 != 0 || header->descriptors_offset > mapped ||
       mapped - header->descriptors_offset < count * sizeof(model_t_descriptor))
@@ -287,8 +297,8 @@ static inline uint64_t model_t_milliseconds(void) {
   return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
-/* Takes a free reader slot of a mapped ring and waits until the producer lets the reader in. 0, or -1 with reader->error. */
-static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy policy, uint32_t timeout_ms) {
+/* Takes a free reader slot of a mapped ring and asks the producer to let the reader in. 0, or -1 with reader->error. */
+static inline int model_t_ring_ask(model_t_reader* reader, enum model_t_policy policy) {
   model_t_ring_header* header = reader->header;
   model_t_reader_slot* slots = (model_t_reader_slot*)(header + 1);
   reader->slot = NULL;
@@ -311,30 +321,50 @@ static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy 
   __atomic_store_n(&slot->lost, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&slot->state, MODEL_T_READER_JOINING, __ATOMIC_RELEASE);
   __atomic_fetch_add(&header->join_requests, 1, __ATOMIC_RELEASE);
-  const uint64_t deadline = model_t_milliseconds() + timeout_ms;
-  while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != MODEL_T_READER_ATTACHED) {
-    if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == MODEL_T_READER_FAULTY) {
-      snprintf(reader->error, sizeof reader->error, "the producer refused this policy (drop needs one thread, and packets that are copied into the ring)");
-      __atomic_store_n(&slot->state, MODEL_T_READER_FREE, __ATOMIC_RELEASE);
-      return -1;
-    }
-    const uint32_t state = __atomic_load_n(&header->state, __ATOMIC_ACQUIRE);
-    if (state >= MODEL_T_RING_ENDED || model_t_milliseconds() > deadline) {
-      uint32_t joining = MODEL_T_READER_JOINING;
-      if (!__atomic_compare_exchange_n(&slot->state, &joining, MODEL_T_READER_FREE, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) &&
-          joining == MODEL_T_READER_ATTACHED)
-        break; /* the producer was faster */
+  reader->policy = policy;
+  return 0;
+}
+
+/*
+ * After model_t_ring_ask(): 1 = the reader is in, 0 = the producer has not answered yet, -1 with reader->error = it never will:
+ * it refused, the stream is over, or it is `late`. Then the slot is free again.
+ */
+static inline int model_t_ring_admitted(model_t_reader* reader, int late) {
+  model_t_reader_slot* slot = reader->slot;
+  uint32_t is = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
+  if (is == MODEL_T_READER_FAULTY) {
+    snprintf(reader->error, sizeof reader->error, "the producer refused this policy (drop needs one thread, and packets that are copied into the ring)");
+    __atomic_store_n(&slot->state, MODEL_T_READER_FREE, __ATOMIC_RELEASE);
+    reader->slot = NULL;
+    return -1;
+  }
+  if (is != MODEL_T_READER_ATTACHED) {
+    const uint32_t state = __atomic_load_n(&reader->header->state, __ATOMIC_ACQUIRE);
+    if (state < MODEL_T_RING_ENDED && !late) return 0;
+    is = MODEL_T_READER_JOINING;
+    if (__atomic_compare_exchange_n(&slot->state, &is, MODEL_T_READER_FREE, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ||
+        is != MODEL_T_READER_ATTACHED) { /* else the producer was faster */
       snprintf(reader->error, sizeof reader->error, "%s",
                state >= MODEL_T_RING_ENDED ? "the stream has already ended" : "the producer did not answer in time");
+      reader->slot = NULL;
       return -1;
     }
-    usleep(200);
   }
-  reader->policy = policy;
   reader->tail = reader->head = slot->start;
   reader->delivered = reader->lost = 0;
   reader->pending = reader->pending_packets = reader->idle = 0;
-  return 0;
+  return 1;
+}
+
+/* Both, and waits in between. 0, or -1 with reader->error. */
+static inline int model_t_ring_join(model_t_reader* reader, enum model_t_policy policy, uint32_t timeout_ms) {
+  if (model_t_ring_ask(reader, policy) != 0) return -1;
+  const uint64_t deadline = model_t_milliseconds() + timeout_ms;
+  for (;;) {
+    const int admitted = model_t_ring_admitted(reader, model_t_milliseconds() > deadline);
+    if (admitted != 0) return admitted > 0 ? 0 : -1;
+    usleep(200);
+  }
 }
 
 /* Fills the pointers of a reader. `checked` is a copy of the mapped header: the shared one may change after the check. */
@@ -346,7 +376,7 @@ static inline void model_t_reader_map(model_t_reader* reader, void* memory, cons
   memset(reader->regions, 0, sizeof reader->regions);
   reader->regions[0].start = (const uint8_t*)memory + checked->region_offset;
   reader->regions[0].bytes = checked->region_bytes;
-  reader->mask = checked->descriptor_count - 1;
+  reader->largest_mask = reader->mask = checked->descriptor_count - 1; /* before the first packet the one in use is loaded */
   reader->producer_pid = checked->producer_pid;
   reader->producer_start = checked->producer_pid_start;
 }
@@ -427,6 +457,33 @@ static inline void model_t_pause(void) {
 }
 
 /*
+ * The window of descriptors that the positions from tail to the head just loaded lie in. 0, or MODEL_T_CORRUPT.
+ *
+ * How a window changes, at position P: the producer has published P and waits until the tail of every block and drop reader
+ * is P; then it stores floor = P, then `descriptor_mask` (release), and only then writes and publishes positions from P on.
+ *  - Block and drop readers have tail = P = head, so they come here before they read anything from P on. The head they loaded
+ *    (acquire) lies beyond P, so the mask stored before it was published is seen; a yet newer one cannot be there, because the
+ *    next change waits for this reader to reach the head of that moment. Up to P nothing is read any more.
+ *  - A newcomer is let in at the head of some moment and starts with tail = head, so it comes here, too.
+ *  - Lag readers may be behind. They use the mask that they loaded behind the head they are reading up to. Let that head be H.
+ *    H > P: the mask of P, or a later one, is seen, as above. A mask that was stored at P' >= H (the head was loaded before, the
+ *    mask after that change): its load (acquire) makes floor >= P' visible to the look at floor that follows every load of the
+ *    mask, and everything up to H counts as lost. A mask of P < H with tail < P: floor >= P is visible likewise, and moves the
+ *    tail to P. A change after the mask was loaded: as for any other overwriting, floor was raised before the first byte or
+ *    descriptor was written, and model_t_ring_release() finds that out after the fact.
+ */
+static inline int model_t_ring_load_mask(model_t_reader* reader) {
+  const uint32_t mask = __atomic_load_n(&reader->header->descriptor_mask, __ATOMIC_ACQUIRE);
+  if (!model_t_mask_fits(mask, reader->largest_mask)) {
+    snprintf(reader->error, sizeof reader->error, "corrupt ring: descriptor mask %u of %llu descriptors", mask,
+             (unsigned long long)reader->largest_mask + 1);
+    return MODEL_T_CORRUPT;
+  }
+  reader->mask = mask;
+  return 0;
+}
+
+/*
  * Positions that can be read now, at most `limit`; 0 = none yet (spins, then yields, then naps 50 us), MODEL_T_END,
  * MODEL_T_DIED or MODEL_T_CORRUPT. A lag reader that fell behind is moved to the oldest position that is still intact.
  */
@@ -454,6 +511,8 @@ static inline int model_t_ring_available(model_t_reader* reader, uint32_t limit)
       return 0;
     }
     reader->idle = 0;
+    const int good = model_t_ring_load_mask(reader);
+    if (good != 0) return good;
   }
   if (reader->head < reader->tail || (reader->policy != MODEL_T_LAG && reader->head - reader->tail > (uint64_t)reader->mask + 1)) {
     snprintf(reader->error, sizeof reader->error, "corrupt ring: head %llu, tail %llu, %u descriptors",

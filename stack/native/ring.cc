@@ -5,6 +5,7 @@
 
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -17,13 +18,6 @@ constexpr uint64_t kHugePage = 2ull << 20;
 constexpr uint64_t kPage = 4096;
 
 uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
-
-uint32_t descriptors_for(uint64_t region_bytes) {
-  /* One per smallest slot, so that the region always fills up first. */
-  uint32_t count = 64;
-  while (count < region_bytes / 64) count *= 2;
-  return count;
-}
 
 std::string with_errno(const std::string& what) { return what + ": " + strerror(errno); }
 
@@ -38,6 +32,29 @@ bool transparent_pages_on(const char* file) {
 
 }  // namespace
 
+uint32_t RingMemory::descriptors_for(uint64_t region_bytes) {
+  uint32_t count = 64;
+  while (count < region_bytes / 64) count *= 2;
+  return count;
+}
+
+void RingMemory::touch(uint64_t region_bytes) {
+  const uint64_t descriptors = std::min(descriptors_for(region_bytes), descriptor_count_);
+  const auto write = [](void* start, uint64_t bytes) {
+    auto* const at = static_cast<volatile uint8_t*>(start);
+    for (uint64_t i = 0; i < bytes; i += kPage) at[i] = 0; /* new memory: it holds nothing else */
+  };
+  write(descriptors_, descriptors * sizeof(model_t_descriptor));
+  write(times_, descriptors * sizeof(uint64_t));
+  write(region_, std::min(region_bytes, region_bytes_));
+}
+
+void RingMemory::use_descriptors(uint32_t descriptors) {
+  descriptor_mask_ = descriptors - 1;
+  /* release: a lag reader that sees the mask sees the floor that was raised before it */
+  __atomic_store_n(&header_->descriptor_mask, descriptor_mask_, __ATOMIC_RELEASE);
+}
+
 void RingMemory::lay_out() {
   header_ = new (memory_) model_t_ring_header();
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) new (readers() + i) model_t_reader_slot();
@@ -45,6 +62,7 @@ void RingMemory::lay_out() {
   header_->magic = MODEL_T_RING_MAGIC;
   header_->abi_version = MODEL_T_RING_ABI_VERSION;
   header_->descriptor_count = descriptor_count_;
+  use_descriptors(descriptor_count_);
   header_->total_bytes = total_bytes_;
   header_->descriptors_offset = descriptors;
   header_->times_offset = round_up(descriptors + descriptor_count_ * sizeof(model_t_descriptor), kPage);
@@ -217,6 +235,7 @@ void ReaderTable::recount() {
   for (uint32_t i = 0; i < MODEL_T_READER_SLOTS; i++) {
     if (!in_[i]) continue;
     attached_++;
+    sole_ = i;
     policies_ |= 1u << known_[i].policy;
   }
 }
@@ -278,6 +297,20 @@ uint64_t ReaderTable::slowest(uint32_t mask) {
     if ((mask >> known_[i].policy & 1) && tail < lowest) lowest = tail;
   }
   return lowest;
+}
+
+bool ReaderTable::glance(uint64_t* free_below) {
+  const uint64_t head = this->head();
+  *free_below = head;
+  if (wanted() || attached_ > 1) return false;
+  if (attached_ == 0) return true;
+  const model_t_reader_slot& slot = ring_.readers()[sole_];
+  ReaderReport& known = known_[sole_];
+  const uint64_t tail = __atomic_load_n(&slot.tail, __ATOMIC_ACQUIRE);
+  if (known.policy != MODEL_T_BLOCK || tail > head || tail < known.tail) return false;
+  if (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) != MODEL_T_READER_ATTACHED) return false;
+  known.tail = *free_below = tail;
+  return true;
 }
 
 void ReaderTable::evict_dead() {

@@ -48,6 +48,17 @@ class RingMemory {
   uint8_t* region() const { return region_; }
   uint64_t region_bytes() const { return region_bytes_; }
   uint32_t descriptor_count() const { return descriptor_count_; }
+  /* position & this = index of its descriptor: all of them, or the part in use. What the producer believes, not what is shared. */
+  uint32_t descriptor_mask() const { return descriptor_mask_; }
+  /*
+   * Producer only, when every reader it waits for has consumed what is published, and after `floor` was raised to that: the
+   * reasons are at model_t_ring_load_mask(). `descriptors` is a power of two, at most descriptor_count().
+   */
+  void use_descriptors(uint32_t descriptors);
+  /* Before the first packet: takes the pages of so much of the region, and of its descriptors, from the kernel now, not packet by packet. */
+  void touch(uint64_t region_bytes);
+  /* One per smallest slot, so that so many bytes always fill up first; a power of two. */
+  static uint32_t descriptors_for(uint64_t region_bytes);
   /*
    * Memory outside the ring that descriptors may point into, index 1 to MODEL_T_REGIONS - 1; readers in this process only, those
    * that map the ring afterwards. False: no such index, a start that is not 64-byte aligned, or more than 4 GiB.
@@ -77,6 +88,7 @@ class RingMemory {
   uint64_t region_bytes_ = 0;
   uint64_t region_offset_ = 0;
   uint32_t descriptor_count_ = 0;
+  uint32_t descriptor_mask_ = 0;
   model_t_ring_header* header_ = nullptr;
   model_t_descriptor* descriptors_ = nullptr;
   uint64_t* times_ = nullptr;
@@ -124,6 +136,12 @@ class ReaderTable {
    */
   uint64_t slowest(uint32_t mask);
 
+  /*
+   * Below which position everything is consumed, by one look at one cursor: where nobody reads, or one block reader does. False: ask
+   * slowest(), for there are others, somebody joins or leaves, or the cursor is impossible. For a caller who is alone.
+   */
+  bool glance(uint64_t* free_below);
+
   /* Readers whose process is gone are marked dead. Costs a /proc read per reader: call a few times a second. */
   void evict_dead();
 
@@ -147,6 +165,7 @@ class ReaderTable {
   uint32_t attached_ = 0;
   uint32_t failed_ = 0;
   uint32_t policies_ = 0;
+  uint32_t sole_ = 0; /* slot of the reader that is in, where one is */
   bool in_[MODEL_T_READER_SLOTS] = {};
   ReaderReport known_[MODEL_T_READER_SLOTS] = {};
   /* Readers that left a slot which a later reader took again. */

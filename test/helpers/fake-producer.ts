@@ -85,6 +85,7 @@ export class FakeProducer {
       magic: RING_MAGIC,
       abi_version: RING_ABI_VERSION,
       descriptor_count: this.descriptors,
+      descriptor_mask: this.descriptors - 1,
       total_bytes: total,
       descriptors_offset: this.#descriptorsAt,
       times_offset: this.#timesAt,

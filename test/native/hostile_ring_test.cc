@@ -81,6 +81,29 @@ void a_head_that_goes_backwards_under_a_lag_reader_is_corrupt() {
   CHECK_EQUAL(model_t_ring_available(&reader, 256), MODEL_T_CORRUPT);
 }
 
+/* A window that is no power of two, or larger than the ring, is refused; a smaller one is used. */
+void a_window_that_cannot_be_is_corrupt() {
+  for (const model_t_policy policy : {MODEL_T_BLOCK, MODEL_T_LAG, MODEL_T_DROP}) {
+    const auto ring = open_ring();
+    for (const uint32_t mask : {ring->descriptor_count() * 2 - 1, 62u, 64u, 0xfffffffeu, 0xffffffffu}) {
+      model_t_reader reader = reader_at(*ring, policy, 1000);
+      __atomic_store_n(&ring->header()->descriptor_mask, mask, __ATOMIC_RELEASE);
+      set_head(*ring, 1001);
+      CHECK_EQUAL(model_t_ring_available(&reader, 256), MODEL_T_CORRUPT);
+      CHECK(std::string(reader.error).find("mask") != std::string::npos);
+    }
+    model_t_reader reader = reader_at(*ring, policy, 1000);
+    ring->use_descriptors(64);
+    ring->descriptors()[1000 & 63] = {0, 0, 60, 2, 7};
+    model_t_packet packet;
+    CHECK_EQUAL(model_t_ring_receive(&reader, &packet, 1), 1);
+    CHECK_EQUAL(packet.sequence, 7u);
+    model_t_ring_release(&reader);
+    set_head(*ring, 1001 + 65);
+    if (policy != MODEL_T_LAG) CHECK_EQUAL(model_t_ring_available(&reader, 256), MODEL_T_CORRUPT); /* more than the window holds */
+  }
+}
+
 /* Random descriptors, heads and floors: whatever is handed out lies inside, and is read to prove it. */
 void random_lies_never_lead_outside() {
   Random random(81);
@@ -171,6 +194,7 @@ const std::vector<Test> hostile_ring_tests = {
     {"hostile ring: descriptors outside the region are refused", descriptors_outside_the_region_are_refused},
     {"hostile ring: a head that jumps is corrupt", a_head_that_jumps_is_corrupt},
     {"hostile ring: a head that goes backwards under a lag reader is corrupt", a_head_that_goes_backwards_under_a_lag_reader_is_corrupt},
+    {"hostile ring: a window that cannot be is corrupt", a_window_that_cannot_be_is_corrupt},
     {"hostile ring: random lies never lead outside", random_lies_never_lead_outside},
     {"hostile ring: accepted geometry fits the mapping", accepted_geometry_fits_the_mapping},
     {"hostile ring: all slots taken is told", all_slots_taken_is_told},

@@ -54,7 +54,7 @@ describe.skipIf(!hasGcc)('a reader trusts nothing: geometry', () => {
   const HUGE = 2n ** 64n - 64n;
   it.each<[string, number | bigint, string]>([
     ['magic', 1, 'magic'],
-    ['abi_version', 2, 'abi_version'],
+    ['abi_version', 1, 'abi_version'],
     ['reader_slots', 17, 'reader_slots'],
     ['reader_slots', 0, 'reader_slots'],
     ['total_bytes', 4096, 'total_bytes'],
@@ -62,6 +62,9 @@ describe.skipIf(!hasGcc)('a reader trusts nothing: geometry', () => {
     ['descriptor_count', 0, 'descriptor_count'],
     ['descriptor_count', 63, 'descriptor_count'],
     ['descriptor_count', 2 ** 31, 'descriptors_offset'],
+    ['descriptor_mask', 62, 'descriptor_mask'],
+    ['descriptor_mask', 127, 'descriptor_mask'],
+    ['descriptor_mask', 2 ** 32 - 1, 'descriptor_mask'],
     ['descriptors_offset', 0, 'descriptors_offset'],
     ['descriptors_offset', 8193, 'descriptors_offset'],
     ['descriptors_offset', HUGE, 'descriptors_offset'],
