@@ -57,6 +57,20 @@ void read_gpu(const Napi::Object& object, RunConfig* config) {
 
 }  // namespace
 
+PathPlacement read_placement(const Napi::Object& object) {
+  const ConfigObject from(object);
+  PathPlacement placement;
+  const Napi::Array containers = from.list("containers");
+  for (uint32_t i = 0; i < containers.Length(); i++) placement.containers.push_back(containers.Get(i).ToNumber().Int32Value());
+  if (placement.containers.empty()) throw Napi::TypeError::New(object.Env(), "a placement needs a container for each element");
+  placement.window = from.small("window");
+  placement.slice_bursts = from.small("sliceBursts");
+  placement.fill_packets = from.small("fillPackets");
+  placement.latency_ns = from.big("latencyNs");
+  placement.vertical = from.flag("vertical");
+  return placement;
+}
+
 RunConfig read_config(const Napi::Object& object) {
   const ConfigObject from(object);
   RunConfig config;
@@ -70,16 +84,26 @@ RunConfig read_config(const Napi::Object& object) {
   config.threads = from.small("threads");
   config.resident = from.flag("resident");
   config.region_bytes = from.big("regionBytes");
+  config.self_sizing = from.flag("selfSizing");
+  config.start_bytes = from.big("startBytes");
   config.policy = static_cast<model_t_policy>(from.choice("policy", {"block", "lag", "drop"}));
   config.wait_readers = from.small("waitReaders");
   config.digest_lines = from.small("digestLines");
   config.verify = from.flag("verify");
-  const Napi::Array cpus = from.list("cpus");
-  for (uint32_t i = 0; i < cpus.Length(); i++) config.cpus.push_back(cpus.Get(i).ToNumber().Int32Value());
+  const Napi::Array containers = from.list("containers");
+  for (uint32_t i = 0; i < containers.Length(); i++) {
+    const ConfigObject container(containers.Get(i).ToObject());
+    config.containers.push_back({container.text("name"), static_cast<int>(container.number("cpu"))});
+  }
+  config.idle = from.text("idle");
+  config.lanes = from.small("lanes");
+  config.placement = read_placement(from.object("placement"));
+  config.helper_cpu = static_cast<int>(from.number("helperCpu"));
   config.program = read_program(from.object("program"));
   config.mutation = read_mutation(object);
   if (from.has("gpu")) read_gpu(from.object("gpu"), &config);
   if (config.threads < 1 || config.threads > 3) throw Napi::TypeError::New(object.Env(), "1 to 3 threads");
+  if (config.containers.empty() || config.containers.size() > kMaxContainers) throw Napi::TypeError::New(object.Env(), "1 to 128 containers");
   return config;
 }
 

@@ -12,6 +12,7 @@
 namespace model_t {
 
 MutationPlan read_mutation(const Napi::Object& object);
+PathPlacement read_placement(const Napi::Object& object);
 RunConfig read_config(const Napi::Object& object);
 
 }  // namespace model_t

@@ -30,15 +30,13 @@ Napi::Array reader_array(Napi::Env env, const RunResult& result) {
   static const char* const kPolicies[] = {"block", "lag", "drop"};
   Napi::Array readers = Napi::Array::New(env);
   for (uint32_t i = 0; i < result.readers.size(); i++) {
-    const ReaderReport& report = result.readers[i];
+    const ReaderReport& report = result.readers[i].report;
+    const uint64_t offered = result.readers[i].offered;
     Napi::Object reader = Napi::Object::New(env);
     reader.Set("pid", report.pid);
     reader.Set("policy", kPolicies[report.policy]);
     reader.Set("delivered", number(env, report.delivered));
     reader.Set("lost", number(env, report.lost));
-    /* Packets that were published while it was in. */
-    const uint64_t marks = result.engine.lap_mark != UINT64_MAX && report.start <= result.engine.lap_mark ? 1 : 0;
-    const uint64_t offered = result.engine.head > report.start ? result.engine.head - report.start - marks : 0;
     reader.Set("offered", number(env, offered));
     const char* state = report.state == MODEL_T_READER_DIED     ? "died"
                         : report.state == MODEL_T_READER_FAULTY ? "faulty"
@@ -63,14 +61,41 @@ Napi::Object mutation_object(Napi::Env env, const Mutation& mutation) {
   return out;
 }
 
+Napi::Array event_array(Napi::Env env, const std::vector<RingEvent>& list, uint64_t started_ns) {
+  Napi::Array events = Napi::Array::New(env);
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Object event = Napi::Object::New(env);
+    event.Set("seconds", static_cast<double>(list[i].time_ns - started_ns) / 1e9);
+    event.Set("bytes", number(env, list[i].bytes));
+    event.Set("distance", number(env, list[i].distance));
+    event.Set("packetsPerSecond", number(env, list[i].packets_per_second));
+    event.Set("reason", kRingReasonNames[static_cast<int>(list[i].reason)]);
+    events.Set(i, event);
+  }
+  return events;
+}
+
+Napi::Object ring_object(Napi::Env env, const ReplayRun& run, uint32_t lane) {
+  static const char* const kBacking[] = {"4 KiB pages", "transparent huge pages", "2 MiB huge pages"};
+  const RingMemory& memory = run.ring(lane);
+  const std::vector<RingEvent> events = run.ring_events(lane);
+  Napi::Object ring = Napi::Object::New(env);
+  ring.Set("bytes", number(env, memory.region_bytes()));
+  ring.Set("descriptors", number(env, memory.descriptor_count()));
+  ring.Set("hugePages", kBacking[static_cast<int>(memory.backing())]);
+  ring.Set("finalBytes", number(env, events.empty() ? memory.region_bytes() : events.back().bytes));
+  ring.Set("events", event_array(env, events, run.result().engine.started_ns));
+  return ring;
+}
+
 Napi::Object result_object(Napi::Env env, const ReplayRun& run) {
   static const char* const kStopped[] = {"end", "duration", "interrupted", "reader-died", "failed"};
   const RunResult& result = run.result();
   Napi::Object out = Napi::Object::New(env);
   const EngineOutcome& engine = result.engine;
-  const uint64_t finished = result.has_container && result.container.finished_ns ? result.container.finished_ns
-                            : run.config().target == Target::null                ? engine.published_ns
-                                                                                 : engine.finished_ns;
+  const uint64_t finished = result.has_path && result.path.finished_ns ? result.path.finished_ns
+                            : run.config().target == Target::null      ? engine.published_ns
+                                                                       : engine.finished_ns;
   out.Set("offered", number(env, engine.offered));
   out.Set("offeredBytes", number(env, engine.bytes));
   out.Set("dropped", number(env, engine.dropped));
@@ -79,27 +104,28 @@ Napi::Object result_object(Napi::Env env, const ReplayRun& run) {
   out.Set("seconds", Napi::Number::New(env, static_cast<double>(finished - engine.started_ns) / 1e9));
   out.Set("stopped", kStopped[static_cast<int>(engine.stopped)]);
   out.Set("error", result.error);
-  if (result.has_container) {
-    Napi::Object container = Napi::Object::New(env);
-    container.Set("delivered", number(env, result.container.delivered));
-    container.Set("bytes", number(env, result.container.bytes));
-    container.Set("lost", number(env, result.container.lost));
-    container.Set("digest", hexadecimal(result.container.digest));
-    out.Set("container", container);
+  if (result.has_path) {
+    Napi::Object path = Napi::Object::New(env);
+    path.Set("delivered", number(env, result.path.delivered));
+    path.Set("bytes", number(env, result.path.bytes));
+    path.Set("lost", number(env, result.path.lost));
+    path.Set("digest", hexadecimal(result.path.digest));
+    out.Set("path", path);
   } else {
-    out.Set("container", env.Null());
+    out.Set("path", env.Null());
   }
   out.Set("readers", reader_array(env, result));
-  out.Set("verifiedPackets", number(env, result.verified_packets));
-  out.Set("verifiedOk", result.verified_ok);
+  out.Set("verifiedPackets", number(env, result.verified.packets));
+  out.Set("verifiedOk", result.verified.ok);
   out.Set("mutation", mutation_object(env, run.mutation()));
   out.Set("hostCopiedBytes", number(env, result.host_copied_bytes));
-  static const char* const kBacking[] = {"4 KiB pages", "transparent huge pages", "2 MiB huge pages"};
-  Napi::Object ring = Napi::Object::New(env);
-  ring.Set("bytes", number(env, run.ring().region_bytes()));
-  ring.Set("descriptors", number(env, run.ring().descriptor_count()));
-  ring.Set("hugePages", kBacking[static_cast<int>(run.ring().backing())]);
-  out.Set("ring", ring);
+  Napi::Array rings = Napi::Array::New(env), lane_packets = Napi::Array::New(env);
+  for (uint32_t i = 0; i < run.lanes(); i++) {
+    rings.Set(i, ring_object(env, run, i));
+    lane_packets.Set(i, number(env, run.packets(i)));
+  }
+  out.Set("rings", rings);
+  out.Set("lanePackets", lane_packets);
   return out;
 }
 
@@ -166,6 +192,36 @@ class Run : public Napi::ObjectWrap<Run> {
         info.Env(), run_->statistics(), run_->statistics_bytes(),
         [](Napi::Env, void*, std::shared_ptr<ReplayRun>* held) { delete held; }, keep);
   }
+  Napi::Value shape(const Napi::CallbackInfo& info) {
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("paths", run_->lanes());
+    out.Set("containers", run_->containers());
+    out.Set("operations", run_->operations());
+    return out;
+  }
+  Napi::Value place(const Napi::CallbackInfo& info) {
+    std::string error;
+    run_->place(info[0].ToNumber().Uint32Value(), read_placement(info[1].ToObject()), &error);
+    return Napi::String::New(info.Env(), error);
+  }
+  Napi::Value switches(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Napi::Array out = Napi::Array::New(env);
+    for (const PathSwitch& ended : run_->switches()) {
+      Napi::Object one = Napi::Object::New(env);
+      one.Set("path", ended.path);
+      one.Set("atPacket", number(env, ended.report.at_packet));
+      one.Set("blockedSeconds", Napi::Number::New(env, static_cast<double>(ended.report.blocked_ns) / 1e9));
+      out.Set(out.Length(), one);
+    }
+    return out;
+  }
+  void control(const Napi::CallbackInfo& info) {
+    const std::string word = info[1].ToString().Utf8Value();
+    const auto command = word == "pause" ? ContainerCommand::pause : word == "resume" ? ContainerCommand::resume : ContainerCommand::stop;
+    std::string error;
+    if (!run_->control(info[0].ToNumber().Uint32Value(), command, &error)) throw Napi::RangeError::New(info.Env(), error);
+  }
   void stop(const Napi::CallbackInfo&) { run_->stop(); }
   void abort(const Napi::CallbackInfo&) { run_->abort(); }
 
@@ -221,6 +277,22 @@ class Run : public Napi::ObjectWrap<Run> {
   bool waited_ = false;
 };
 
+/* laneShares(trace, lanes): packets and captured bytes of a lap that each lane would have. */
+Napi::Value lane_shares(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<TraceImage> image = trace_image_of(info[0]);
+  std::string error;
+  const std::optional<Steering> steering = steer(*image, info[1].ToNumber().Uint32Value(), kLaneSeed, &error);
+  if (!steering) throw Napi::Error::New(info.Env(), error);
+  Napi::Array out = Napi::Array::New(info.Env());
+  for (const LaneLoad& load : steering->loads) {
+    Napi::Object one = Napi::Object::New(info.Env());
+    one.Set("packets", number(info.Env(), load.packets));
+    one.Set("bytes", number(info.Env(), load.bytes));
+    out.Set(out.Length(), one);
+  }
+  return out;
+}
+
 /* measureTraceCopy(trace, regionBytes, seconds): memcpy of the trace's slots into a ring-sized region, burst by burst;
  * captured frame bytes per second. The yardstick for a copying engine: same bytes, same pages, same wraps, nothing else. */
 Napi::Value measure_trace_copy(const Napi::CallbackInfo& info) {
@@ -256,11 +328,14 @@ Napi::Value measure_trace_copy(const Napi::CallbackInfo& info) {
 void init_run(Napi::Env env, Napi::Object exports) {
   using Napi::ObjectWrap;
   exports.Set("Run", Run::DefineClass(env, "Run",
-                                      {Run::InstanceMethod("statistics", &Run::statistics), Run::InstanceMethod("stop", &Run::stop),
+                                      {Run::InstanceMethod("statistics", &Run::statistics), Run::InstanceMethod("shape", &Run::shape),
+                                       Run::InstanceMethod("place", &Run::place), Run::InstanceMethod("switches", &Run::switches),
+                                       Run::InstanceMethod("control", &Run::control), Run::InstanceMethod("stop", &Run::stop),
                                        Run::InstanceMethod("abort", &Run::abort), Run::InstanceMethod("wait", &Run::wait),
                                        Run::InstanceMethod("nextBatch", &Run::next_batch), Run::InstanceMethod("publish", &Run::publish),
                                        Run::InstanceMethod("reclaim", &Run::reclaim), Run::InstanceMethod("fail", &Run::fail_run),
                                        Run::InstanceMethod("ended", &Run::ended), Run::InstanceMethod("nap", &Run::nap)}));
+  exports.Set("laneShares", Napi::Function::New(env, lane_shares, "laneShares"));
   exports.Set("measureTraceCopy", Napi::Function::New(env, measure_trace_copy, "measureTraceCopy"));
 }
 

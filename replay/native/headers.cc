@@ -34,9 +34,19 @@ TransportChecksum transport_checksum(uint8_t protocol, Family family, uint8_t fi
   return {0, false};
 }
 
-/* Fills in the checksum place if the transport header starts at `transport` and the field lies below `end`. */
-void place_checksum(HeaderPlaces* places, const uint8_t* frame, uint32_t transport, uint32_t end, uint8_t protocol) {
+/* Protocols whose header starts with source and destination port: TCP, UDP, DCCP, SCTP, UDP-Lite. */
+bool has_ports(uint8_t protocol) {
+  return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
+}
+
+/* Fills in the places of a transport header that starts at `transport`: those that lie below `end`. */
+void place_transport(HeaderPlaces* places, const uint8_t* frame, uint32_t transport, uint32_t end, uint8_t protocol, bool follows) {
   if (transport >= end) return;
+  if (has_ports(protocol) && end - transport >= 4) {
+    places->ports = transport;
+    places->protocol = protocol;
+  }
+  if (!follows) return;
   const TransportChecksum checksum = transport_checksum(protocol, places->family, frame[transport]);
   if (checksum.offset == 0 || end - transport < checksum.offset + 2) return;
   places->checksum = transport + checksum.offset;
@@ -56,12 +66,14 @@ void locate_ip4(HeaderPlaces* places, const uint8_t* frame, uint32_t length) {
   }
   places->family = Family::ip4;
   places->reason = Unchanged::changed;
-  if ((load16(frame + network + 6) & 0x1fff) != 0) return; /* a later fragment */
+  const uint32_t fragment = load16(frame + network + 6) & 0x3fff; /* "more fragments" and the offset */
+  places->fragment = fragment != 0;
+  if ((fragment & 0x1fff) != 0) return; /* a later fragment */
   const uint32_t total = load16(frame + network + 2);
   /* 0 = segmentation offload left it to the card: what was captured counts. */
   const uint32_t end = total == 0 || total > length - network ? length : network + total;
   if (length - network < header) return;
-  place_checksum(places, frame, network + header, end, frame[network + 9]);
+  place_transport(places, frame, network + header, end, frame[network + 9], true);
 }
 
 /* True if a destination-options header of `bytes` holds a Home Address option (type 0xc9). */
@@ -93,6 +105,7 @@ void locate_ip6(HeaderPlaces* places, const uint8_t* frame, uint32_t length) {
   const uint32_t end = payload == 0 || payload > length - network - 40 ? length : network + 40 + payload;
   uint8_t next = frame[network + 6];
   uint32_t at = network + 40;
+  bool follows = true; /* the checksum covers the source address of the header */
   for (;;) {
     uint32_t bytes = 0;
     switch (next) {
@@ -101,19 +114,24 @@ void locate_ip6(HeaderPlaces* places, const uint8_t* frame, uint32_t length) {
       case 60: /* destination options */
         if (end - at < 8) return;
         bytes = (frame[at + 1] + 1u) * 8;
-        if (end - at < bytes || (next == 60 && has_home_address(frame + at, bytes))) return;
+        if (end - at < bytes) return;
+        if (next == 60 && has_home_address(frame + at, bytes)) follows = false;
         break;
-      case 44: /* fragment */
-        if (end - at < 8 || (load16(frame + at + 2) & 0xfff8) != 0) return;
+      case 44: { /* fragment; one of offset 0 without more of them is a packet of its own (RFC 6946) */
+        if (end - at < 8) return;
+        const uint32_t fragment = load16(frame + at + 2) & 0xfff9;
+        if (fragment != 0) places->fragment = true;
+        if (fragment > 1) return; /* a later fragment */
         bytes = 8;
         break;
+      }
       case 51: /* authentication */
         if (end - at < 8) return;
         bytes = (frame[at + 1] + 2u) * 4;
         if (end - at < bytes) return;
         break;
       default:
-        place_checksum(places, frame, at, end, next);
+        place_transport(places, frame, at, end, next, follows);
         return;
     }
     next = frame[at];

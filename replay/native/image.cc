@@ -18,12 +18,23 @@ constexpr uint64_t kLeastSlotBytes = uint64_t{64} << 20;
  * 8 MiB); larger: other programs can take the memory in between.
  */
 constexpr uint64_t kCheckStep = uint64_t{64} << 20;
-/* Bytes of the parallel arrays for one 64-byte slot: offset 8, shape 8, time 8, original length 4, kind 1. */
-constexpr uint64_t kArrayBytesPerLine = 29;
 /* The parallel arrays use huge pages from here on; a small capture fills little more than the first pages of each. */
 constexpr uint64_t kArrayHugeFrom = uint64_t{2} << 20;
 /* Left to the rest of the process and the machine when the image stops growing. */
 constexpr uint64_t kSpare = uint64_t{64} << 20;
+
+/* Slots ahead of the one being copied that are asked for: packets of a lane lie anywhere, which no prefetcher guesses. */
+constexpr uint64_t kAhead = 16;
+/* Slots up to this size are copied line by line, in place: a call of memcpy costs as much as eight lines. */
+constexpr uint64_t kInline = 8 * kLine;
+
+void copy_slot(uint8_t* to, const uint8_t* from, uint64_t bytes) {
+  if (bytes > kInline) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (uint64_t at = 0; at < bytes; at += kLine) std::memcpy(to + at, from + at, kLine);
+}
 
 }  // namespace
 
@@ -37,6 +48,36 @@ std::unique_ptr<TraceImage> TraceImage::reserve(uint64_t slot_bytes_wanted, std:
     }
     wanted = wanted / 2 / kLine * kLine;
   }
+  return image;
+}
+
+std::unique_ptr<TraceImage> TraceImage::select(const TraceImage& from, std::span<const uint32_t> indexes, std::string* error) {
+  uint64_t slot_bytes = 0;
+  for (const uint32_t index : indexes) slot_bytes += from.slot_offsets_[index + 1] - from.slot_offsets_[index];
+  std::unique_ptr<TraceImage> image(new TraceImage());
+  if (!image->map(std::max<uint64_t>(slot_bytes, kLine))) {
+    *error = "the system refuses to reserve address space for " + std::to_string(slot_bytes) + " bytes of packets";
+    return nullptr;
+  }
+  uint64_t at = 0;
+  uint64_t frame_bytes = 0;
+  for (uint64_t i = 0; i < indexes.size(); i += 1) {
+    if (i + kAhead < indexes.size()) __builtin_prefetch(from.slots_ + from.slot_offsets_[indexes[i + kAhead]]);
+    const uint64_t index = indexes[i];
+    const uint64_t start = from.slot_offsets_[index];
+    const uint64_t bytes = from.slot_offsets_[index + 1] - start;
+    copy_slot(image->slots_ + at, from.slots_ + start, bytes);
+    image->shapes_[i] = {from.shapes_[index].length, static_cast<uint32_t>(at)};
+    image->times_ns_[i] = from.times_ns_[index];
+    image->original_lengths_[i] = from.original_lengths_[index];
+    image->kinds_[i] = from.kinds_[index];
+    at += bytes;
+    image->slot_offsets_[i + 1] = at;
+    frame_bytes += from.shapes_[index].length;
+  }
+  image->frame_bytes_.store(frame_bytes, std::memory_order_relaxed);
+  image->packets_.store(indexes.size(), std::memory_order_release);
+  image->complete();
   return image;
 }
 
@@ -64,7 +105,7 @@ bool TraceImage::may_grow_to(uint64_t end) {
   if (end > slot_capacity_) return false;
   if (end <= checked_to_) return true;
   const uint64_t step = std::max(kCheckStep, end - checked_to_);
-  const uint64_t needed = step + step / kLine * kArrayBytesPerLine + kSpare;
+  const uint64_t needed = step + step / kLine * kArrayBytes + kSpare;
   if (memory_headroom() < needed) return false;
   checked_to_ += step;
   return true;
@@ -89,6 +130,20 @@ AppendStatus TraceImage::append(const FrameParts& frame, FrameKind kind, uint32_
   frame_bytes_.store(frame_bytes_.load(std::memory_order_relaxed) + length, std::memory_order_relaxed);
   packets_.store(index + 1, std::memory_order_release);
   return AppendStatus::ok;
+}
+
+uint64_t lap_span(const TraceImage& image) {
+  const uint64_t packets = image.packets();
+  if (packets == 0) return 0;
+  uint64_t first = UINT64_MAX, last = 0;
+  for (uint64_t i = 0; i < packets; i++) {
+    const uint64_t time = image.times_ns()[i];
+    if (time < first) first = time;
+    if (time > last) last = time;
+  }
+  /* One average gap after the last packet, so that laps do not collide; at least 1 us, so that time moves. */
+  const uint64_t span = last - first;
+  return span + (packets > 1 ? span / (packets - 1) : 0) + 1000;
 }
 
 }  // namespace model_t

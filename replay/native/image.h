@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "reserved_memory.h"
@@ -40,6 +41,9 @@ struct PacketShape {
 };
 static_assert(sizeof(PacketShape) == 8);
 
+/* Bytes of a packet in the arrays beside the slots: offset 8, shape 8, time 8, original length 4, kind 1. */
+constexpr uint64_t kArrayBytes = 29;
+
 /* Part of a packet to append; the frame is `head` followed by `body` (head: a made-up Ethernet header, or empty). */
 struct FrameParts {
   const uint8_t* head;
@@ -60,6 +64,11 @@ class TraceImage {
    * and fills `error` when even that fails. Memory is taken from the system only as packets arrive.
    */
   static std::unique_ptr<TraceImage> reserve(uint64_t slot_bytes_wanted, std::string* error);
+  /*
+   * A complete image of packets `indexes` of a complete one, in that order, with all that is known of them; slots are copied
+   * whole. Null and `error` when the kernel refuses address space. That there is memory is the caller's to see to.
+   */
+  static std::unique_ptr<TraceImage> select(const TraceImage& from, std::span<const uint32_t> indexes, std::string* error);
   TraceImage(const TraceImage&) = delete;
   TraceImage& operator=(const TraceImage&) = delete;
 
@@ -103,6 +112,9 @@ class TraceImage {
   std::atomic<uint64_t> frame_bytes_{0};
   std::atomic<bool> complete_{false};
 };
+
+/* Nanoseconds from a lap to the next: those that the packets of a complete image span and one average gap. 0 without packets. */
+uint64_t lap_span(const TraceImage& image);
 
 }  // namespace model_t
 

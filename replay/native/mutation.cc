@@ -45,9 +45,10 @@ LineShape line_shape(uint32_t layer4) {
   return distance < 0 ? kLineHeader : kLineOther;
 }
 
-/* Column bytes of one packet, at most: memory is checked for this much before a block of packets is compiled. */
-constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 3 * 4;
 constexpr uint64_t kMemoryBlock = 1 << 20; /* packets between two looks at the memory that is left */
+
+/* There may be many lanes, and eight huge pages of each would hold little: smaller pages for the first 2 MiB of a column. */
+constexpr uint64_t kLaneHugeFrom = uint64_t{2} << 20;
 
 uint64_t random_key() {
   uint64_t key = 0;
@@ -69,25 +70,66 @@ Mutation::Mutation(const MutationPlan& plan, const TraceImage& image)
 
 std::unique_ptr<Mutation> Mutation::create(const MutationPlan& plan, const TraceImage& image, std::string* error) {
   std::unique_ptr<Mutation> mutation(new Mutation(plan, image));
-  /* A complete image has all its packets; a live one may grow to its capacity. One more for before[packets]. */
-  const uint64_t packets = (image.is_complete() ? image.packets() : image.capacity_bytes() / kLine) + 1;
+  /* A complete image has all its packets; a live one may grow to its capacity. */
+  if (!mutation->reserve(image.is_complete() ? image.packets() : image.capacity_bytes() / kLine, 0, error)) return nullptr;
+  return mutation;
+}
+
+bool Mutation::reserve(uint64_t packets, uint64_t huge_from, std::string* error) {
   const uint64_t widths[8] = {4, 4, 4, 4, sizeof(PatchRow6), 4, 4, 4};
   for (int i = 0; i < 8; i++) {
-    if (!mutation->memory_[i].reserve(packets * widths[i], 0)) {
+    if (!memory_[i].reserve((packets + 1) * widths[i], huge_from)) { /* one more for before[packets] */
       *error = "cannot reserve address space for the mutation of " + std::to_string(packets) + " packets";
-      return nullptr;
+      return false;
     }
   }
-  auto column = [&](int i) { return static_cast<uint32_t*>(mutation->memory_[i].start()); };
-  mutation->host4_ = column(0);
-  mutation->fixed4_ = column(1);
-  mutation->layer4_ = column(2);
-  mutation->where4_ = column(3);
-  mutation->rows6_at_ = static_cast<PatchRow6*>(mutation->memory_[4].start());
-  mutation->before4_ = column(5);
-  mutation->before6_ = column(6);
-  mutation->before_lines_ = column(7);
-  return mutation;
+  auto column = [&](int i) { return static_cast<uint32_t*>(memory_[i].start()); };
+  host4_ = column(0);
+  fixed4_ = column(1);
+  layer4_ = column(2);
+  where4_ = column(3);
+  rows6_at_ = static_cast<PatchRow6*>(memory_[4].start());
+  before4_ = column(5);
+  before6_ = column(6);
+  before_lines_ = column(7);
+  return true;
+}
+
+std::unique_ptr<Mutation> Mutation::select(const Mutation& whole, const TraceImage& image, std::span<const uint32_t> indexes, std::string* error) {
+  std::unique_ptr<Mutation> lane(new Mutation(whole.plan_, image));
+  if (!lane->reserve(indexes.size(), kLaneHugeFrom, error)) return nullptr;
+  lane->compiled_ = lane->checked_to_ = indexes.size();
+  lane->count4_ = whole.count4_;
+  lane->count6_ = whole.count6_;
+  memcpy(lane->unchanged_, whole.unchanged_, sizeof whole.unchanged_);
+  if (!whole.active()) return lane;
+  uint32_t rows4 = 0, rows6 = 0, lines = 0;
+  for (uint64_t i = 0; i < indexes.size(); i++) {
+    const uint64_t packet = indexes[i];
+    /* Places move with the slot; modulo 2^32, as they are kept. */
+    const uint32_t moved = static_cast<uint32_t>(image.slot_offsets()[i] - whole.image_.slot_offsets()[packet]);
+    const uint32_t row4 = whole.before4_[packet], row6 = whole.before6_[packet];
+    if (whole.before4_[packet + 1] != row4) {
+      lane->host4_[rows4] = whole.host4_[row4];
+      lane->fixed4_[rows4] = whole.fixed4_[row4];
+      lane->layer4_[rows4] = whole.layer4_[row4];
+      lane->where4_[rows4++] = whole.where4_[row4] + moved;
+    }
+    if (whole.before6_[packet + 1] != row6) {
+      PatchRow6 row = whole.rows6_at_[row6];
+      row.where += moved;
+      if (row.checksum & kChecksumPresent) row.layer4 += moved;
+      lane->rows6_at_[rows6++] = row;
+    }
+    lines += whole.before_lines_[packet + 1] - whole.before_lines_[packet];
+    lane->before4_[i + 1] = rows4;
+    lane->before6_[i + 1] = rows6;
+    lane->before_lines_[i + 1] = lines;
+  }
+  lane->rows4_ = rows4;
+  lane->rows6_ = rows6;
+  lane->lines_ = lines;
+  return lane;
 }
 
 void Mutation::add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places) {
@@ -97,6 +139,7 @@ void Mutation::add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& p
   const uint64_t row = rows4_++;
   const uint32_t known = static_cast<uint32_t>(hosts4_.size());
   const uint32_t host = hosts4_.try_emplace(source, known).first->second;
+  count4_ = plan_.unique == Unique::packet ? rows4_ : hosts4_.size();
   host4_[row] = plan_.unique == Unique::packet ? static_cast<uint32_t>(row) : host;
   const uint32_t old = inverted_sum(network + 12, 4);
   const uint32_t header = fold((~load16(network + 10) & 0xffff) + old);
@@ -124,6 +167,7 @@ void Mutation::add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& p
   const uint64_t row = rows6_++;
   const uint32_t known = static_cast<uint32_t>(hosts6_.size());
   const uint32_t host = hosts6_.try_emplace(address, known).first->second;
+  count6_ = plan_.unique == Unique::packet ? rows6_ : hosts6_.size();
   const uint32_t start = static_cast<uint32_t>(image_.slot_offsets()[packet]) + kFrameOffset;
   PatchRow6& out = rows6_at_[row];
   out = {plan_.unique == Unique::packet ? static_cast<uint32_t>(row) : host, start + places.network + 8, 0, 0};

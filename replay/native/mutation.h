@@ -12,6 +12,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -43,6 +44,9 @@ struct PatchRow6 {
   uint32_t checksum; /* low half ~HC + ~m (+ the constant high half of the new address); kChecksumPresent, kLayer4Udp */
 };
 
+/* Column bytes of one packet, at most: memory is checked for this much before a block of packets is compiled. */
+constexpr uint64_t kColumnBytes = 4 * 4 + sizeof(PatchRow6) + 3 * 4;
+
 /*
  * Keyed, because captures are hostile: addresses chosen to share a bucket would make loading quadratic. The order of hosts, and
  * so the bytes of a replay, does not depend on it.
@@ -65,6 +69,12 @@ class Mutation {
   /* Reserves the columns. Null and `error` when the kernel refuses the address space. */
   static std::unique_ptr<Mutation> create(const MutationPlan& plan, const TraceImage& image, std::string* error);
 
+  /*
+   * Of packets `indexes` of a mutation that is compiled to its end: `image` holds them in that order. Hosts keep their numbers, and
+   * counts, period and unchanged() stay those of the whole, so that replica r of a packet is what it is there.
+   */
+  static std::unique_ptr<Mutation> select(const Mutation& whole, const TraceImage& image, std::span<const uint32_t> indexes, std::string* error);
+
   /* Compiles packets [compiled, packets). False when memory ran out. One thread at a time. */
   bool extend_to(uint64_t packets);
 
@@ -73,8 +83,8 @@ class Mutation {
   /* Of what is compiled, as other engines want it: rows in packet order, hosts (or packets) per replica, the bijections. */
   PatchColumns4 columns4() const { return {host4_, fixed4_, layer4_, where4_}; }
   const PatchRow6* rows6() const { return rows6_at_; }
-  uint64_t count4() const { return plan_.unique == Unique::packet ? rows4_ : hosts4_.size(); }
-  uint64_t count6() const { return plan_.unique == Unique::packet ? rows6_ : hosts6_.size(); }
+  uint64_t count4() const { return count4_; }
+  uint64_t count6() const { return count6_; }
   const Permutation& permutation4() const { return permutation4_; }
   const Permutation& permutation6() const { return permutation6_; }
   uint64_t rows4_before(uint64_t packet) const { return before4_[packet]; }
@@ -92,6 +102,7 @@ class Mutation {
 
  private:
   Mutation(const MutationPlan& plan, const TraceImage& image);
+  bool reserve(uint64_t packets, uint64_t huge_from, std::string* error);
   void add4(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
   void add6(uint64_t packet, const uint8_t* frame, const HeaderPlaces& places);
 
@@ -104,6 +115,8 @@ class Mutation {
   uint64_t compiled_ = 0;
   uint64_t rows4_ = 0;
   uint64_t rows6_ = 0;
+  uint64_t count4_ = 0; /* hosts, or packets, that a replica numbers */
+  uint64_t count6_ = 0;
   uint64_t checked_to_ = 0;
   std::unordered_map<uint32_t, uint32_t, AddressHash> hosts4_;
   std::unordered_map<std::array<uint64_t, 2>, uint32_t, AddressHash> hosts6_;

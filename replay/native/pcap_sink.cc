@@ -56,7 +56,7 @@ bool PcapSink::take(const Burst256& burst, const uint64_t* times_ns, uint64_t fi
     if (used_ + 16 + length > buffer_.size()) {
       if (!flush()) return false;
     }
-    const uint64_t ordinal = first + i;
+    const uint64_t ordinal = first + burst.slots[i]; /* operations may have dropped some */
     const uint64_t index = ordinal < packets ? ordinal : ordinal % packets;
     const uint64_t seconds = times_ns[i] / 1000000000u;
     uint8_t* record = buffer_.data() + used_;

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "../../stack/native/container.h"
+#include "../../stack/native/path.h"
 #include "image.h"
 
 namespace model_t {

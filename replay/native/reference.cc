@@ -80,8 +80,8 @@ void Reference::rewrite(uint8_t* frame, const HeaderPlaces& places, uint64_t ind
 }
 
 const uint8_t* Reference::frame(uint64_t ordinal, uint32_t* length) {
-  const uint64_t packets = image_.packets();
-  const uint64_t index = ordinal % packets;
+  const uint64_t packets = indexes_.empty() ? image_.packets() : indexes_.size();
+  const uint64_t index = indexes_.empty() ? ordinal % packets : indexes_[ordinal % packets];
   *length = image_.shapes()[index].length;
   memcpy(frame_.data(), image_.slots() + image_.slot_offsets()[index] + kFrameOffset, *length);
   const HeaderPlaces places = locate_headers(frame_.data(), *length, static_cast<FrameKind>(image_.kinds()[index]));

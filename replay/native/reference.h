@@ -7,6 +7,7 @@
 #ifndef MODEL_T_REPLAY_REFERENCE_H
 #define MODEL_T_REPLAY_REFERENCE_H
 
+#include <span>
 #include <vector>
 
 #include "mutation.h"
@@ -17,6 +18,12 @@ class Reference {
  public:
   /* The image must be complete. Numbers the hosts of the whole trace once. */
   Reference(const TraceImage& image, const MutationPlan& plan);
+
+  /*
+   * From here on only packets `indexes` of the trace, in that order, are counted by ordinals: those of a lane. No indexes: all
+   * packets again. The indexes live as long as they are used.
+   */
+  void select(std::span<const uint32_t> indexes) { indexes_ = indexes; }
 
   /* The frame of packet `ordinal` (counted over all laps) as it must be delivered; valid until the next call. */
   const uint8_t* frame(uint64_t ordinal, uint32_t* length);
@@ -31,6 +38,7 @@ class Reference {
   std::vector<uint32_t> numbers_; /* per packet: host or packet number within its family */
   uint64_t count4_ = 0;
   uint64_t count6_ = 0;
+  std::span<const uint32_t> indexes_;
   std::vector<uint8_t> frame_;
 };
 

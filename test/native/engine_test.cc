@@ -1,5 +1,5 @@
 /* The native engine end to end: the whole delivered stream is what the reference says, for every way of making it. */
-#include "../../stack/native/container.h"
+#include "paths.h"
 #include "replays.h"
 
 namespace model_t::test {
@@ -16,9 +16,9 @@ std::string described(const ReplaySetup& setup) {
 /* One run with one block reader, which must see every packet. */
 void expect_whole_stream(const ReplaySetup& setup, uint64_t packets) {
   TestReplay replay(setup);
-  replay.engine().start();
+  replay.start();
   const Followed followed = follow(replay, {});
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   const std::string what = described(replay.setup());
   CHECK_FOR(followed.end == MODEL_T_END, what + ": " + followed.error);
   CHECK_FOR(outcome.offered == packets && followed.delivered == packets && followed.lost == 0 && outcome.dropped == 0,
@@ -109,7 +109,7 @@ void a_live_image_is_replayed_as_it_grows() {
   setup.options.wait_readers = 1;
   setup.options.limits.laps = 2;
   TestReplay replay(setup);
-  replay.engine().start();
+  replay.start();
   Joining loader([&] {
     for (uint64_t i = 0; i < source->packets(); i++) {
       const uint8_t* frame = source->slots() + source->slot_offsets()[i] + kFrameOffset;
@@ -157,28 +157,27 @@ void a_container_sees_what_the_reference_says() {
       setup.options.wait_readers = 1;
       setup.options.needs_readers = true;
       TestReplay replay(setup);
-      alignas(128) uint8_t blocks[9 * 128] = {};
-      ContainerOptions options;
+      PathOptions options;
       options.kernels = find_stack_kernels(isa.c_str());
       options.digest_lines = lines;
       for (const char* name : {"eth", "ip4", "ip6", "tcp", "udp", "checksum-verify", "count"}) options.program.records.push_back(step(name, isa));
-      Container container(replay.ring(), options, blocks);
-      std::string error;
-      replay.engine().start();
-      CHECK_FOR(container.start(&error), error);
-      const EngineOutcome& outcome = replay.join();
-      container.join();
-      const ContainerOutcome& seen = container.outcome();
+      PathRig rig(replay.ring(), options);
+      rig.place(placement_of(rig.path()));
+      replay.start();
+      rig.start();
+      const EngineOutcome outcome = replay.join();
+      CHECK(rig.join());
+      const PathOutcome& seen = rig.path().outcome();
       CHECK_FOR(!seen.failed, seen.error);
       CHECK(seen.delivered == outcome.offered && seen.bytes == outcome.bytes && seen.lost == 0);
       CHECK_FOR(seen.digest == Reference(*image, setup.plan).digest(0, outcome.offered, lines), isa);
-      const auto* operations = reinterpret_cast<const OperationBlock*>(blocks + 128);
-      CHECK(operations[6].verdicts[0] == outcome.offered && operations[6].verdicts[1] == outcome.bytes);
+      CHECK(rig.operation(8).verdicts[0] == outcome.offered && rig.operation(8).verdicts[1] == outcome.bytes);
       for (int i = 0; i < 6; i++) { /* verdicts of every operation but `count` add up to the packets */
         uint64_t sum = 0;
-        for (const uint64_t verdict : operations[i].verdicts) sum += verdict;
+        const OperationBlock operation = rig.operation(2 + static_cast<uint32_t>(i));
+        for (const uint64_t verdict : operation.verdicts) sum += verdict;
         CHECK_EQUAL(sum, outcome.offered);
-        CHECK_EQUAL(operations[i].packets, outcome.offered);
+        CHECK_EQUAL(operation.packets, outcome.offered);
       }
     }
   }
@@ -188,14 +187,11 @@ void an_unknown_operation_is_refused() {
   Random random(65);
   const auto image = make_image(random, 10, 200);
   TestReplay replay({image.get(), {}, {}, 64 << 10});
-  alignas(128) uint8_t blocks[2 * 128] = {};
-  ContainerOptions options;
+  PathOptions options;
   options.kernels = find_stack_kernels("scalar");
   options.program.records.push_back(step("ip5", "scalar"));
-  Container container(replay.ring(), options, blocks);
-  std::string error;
-  CHECK(!container.start(&error));
-  CHECK(error.find("ip5") != std::string::npos);
+  const PathRig rig(replay.ring(), options);
+  CHECK(!rig.made() && rig.error().find("ip5") != std::string::npos);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ void places_lie_inside_the_frame() {
     const uint32_t header = places.family == Family::ip4 ? 20 : 40;
     CHECK(places.network >= 14 && places.network <= 46 && places.network + header <= length);
     CHECK(at[places.network] >> 4 == (places.family == Family::ip4 ? 4 : 6));
+    CHECK(places.ports == 0 || (places.ports >= places.network + header && places.ports + 4 <= length));
     if (places.checksum == 0) continue;
     with_checksum++;
     CHECK(places.checksum >= places.network + header && places.checksum + 2 <= length);
@@ -51,6 +52,7 @@ void every_prefix_of_a_frame_is_safe() {
       if (length) memcpy(at, frame.data(), length);
       const HeaderPlaces places = locate_headers(at, length, FrameKind::ethernet);
       CHECK(places.checksum == 0 || places.checksum + 2 <= length);
+      CHECK(places.ports == 0 || places.ports + 4 <= length);
     }
   }
 }

@@ -23,18 +23,25 @@ extern const std::vector<Test> bpf_tests;
 extern const std::vector<Test> match_tests;
 extern const std::vector<Test> header_tests;
 extern const std::vector<Test> mutation_tests;
+extern const std::vector<Test> lane_tests;
 extern const std::vector<Test> planner_tests;
 extern const std::vector<Test> device_image_tests;
 extern const std::vector<Test> engine_tests;
+extern const std::vector<Test> engine_agent_tests;
 extern const std::vector<Test> staging_tests;
 extern const std::vector<Test> reader_tests;
+extern const std::vector<Test> resizing_tests;
+extern const std::vector<Test> ring_sizer_tests;
 extern const std::vector<Test> hostile_ring_tests;
 extern const std::vector<Test> region_tests;
 extern const std::vector<Test> named_ring_tests;
 extern const std::vector<Test> program_tests;
+extern const std::vector<Test> container_tests;
+extern const std::vector<Test> path_tests;
 extern const std::vector<Test> run_tests;
 extern const std::vector<Test> staged_run_tests;
 extern const std::vector<Test> flow_tests;
+extern const std::vector<Test> load_tests;
 extern const std::vector<Test> defrag_tests;
 extern const std::vector<Test> tcp_stream_tests;
 extern const std::vector<Test> http_tests;
@@ -106,9 +113,9 @@ int run_all(int count, char** arguments) {
   uint32_t failed = 0, done = 0, skipped = 0;
   std::printf("seed %llu%s\n", static_cast<unsigned long long>(settings.seed), settings.quick ? ", quick" : "");
   for (const std::vector<Test>* suite :
-       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &bpf_tests, &match_tests, &header_tests, &mutation_tests, &device_image_tests, &planner_tests,
-        &engine_tests, &staging_tests, &reader_tests, &hostile_ring_tests, &region_tests, &named_ring_tests, &program_tests, &run_tests, &staged_run_tests,
-        &flow_tests, &defrag_tests, &tcp_stream_tests, &http_tests, &gunzip_tests, &hostile_stream_tests, &isa_tests}) {
+       {&permutation_tests, &replay_kernel_tests, &stack_kernel_tests, &bpf_tests, &match_tests, &header_tests, &mutation_tests, &lane_tests, &device_image_tests, &planner_tests,
+        &engine_tests, &engine_agent_tests, &staging_tests, &reader_tests, &resizing_tests, &ring_sizer_tests, &hostile_ring_tests, &region_tests, &named_ring_tests, &program_tests, &path_tests, &container_tests, &run_tests, &staged_run_tests,
+        &flow_tests, &load_tests, &defrag_tests, &tcp_stream_tests, &http_tests, &gunzip_tests, &hostile_stream_tests, &isa_tests}) {
     if (!suite) continue;
     for (const Test& test : *suite) {
       if (list) std::printf("%s\n", test.name);

@@ -70,12 +70,15 @@ void a_living_producers_ring_is_refused() {
   });
 }
 
-void a_dead_producers_ring_is_reclaimed() {
+/* `early`: it dies between its process id and its start time, which it has to read from /proc. */
+void a_dead_producers_ring_is_reclaimed(bool early) {
   const std::string name = fresh_name();
   in_child([&] {
     std::string error;
-    if (!create(name, &error).release()) _exit(1); /* dies without giving it up */
-  });
+    RingMemory* const ring = create(name, &error).release();
+    if (!ring) _exit(1);
+    if (early) ring->header()->producer_pid_start = 0;
+  }); /* dies without giving it up */
   CHECK(exists(path_of(name)));
   model_t_reader reader;
   CHECK_EQUAL(model_t_ring_attach(&reader, name.c_str(), MODEL_T_BLOCK, 0), -1); /* nobody ever opened it */
@@ -236,7 +239,8 @@ extern const std::vector<Test> named_ring_tests;
 const std::vector<Test> named_ring_tests = {
     {"named ring: the file is private and goes with the ring", the_file_is_private_and_goes_with_the_ring},
     {"named ring: a living producer's is refused", a_living_producers_ring_is_refused},
-    {"named ring: a dead producer's is reclaimed", a_dead_producers_ring_is_reclaimed},
+    {"named ring: a dead producer's is reclaimed", [] { a_dead_producers_ring_is_reclaimed(false); }},
+    {"named ring: one of a producer killed while it made it is reclaimed", [] { a_dead_producers_ring_is_reclaimed(true); }},
     {"named ring: links are not followed", links_are_not_followed},
     {"named ring: foreign files are refused and kept", foreign_files_are_refused_and_kept},
     {"named ring: does not take away its successor's name", a_ring_does_not_take_away_its_successors_name},

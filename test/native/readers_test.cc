@@ -29,7 +29,7 @@ void block_readers_fast_and_slow_see_everything() {
     Joining one([&] { fast = follow(replay, {}); });
     Joining two([&] { slow = follow(replay, {MODEL_T_BLOCK, 256, 300, UINT64_MAX}); });
     Joining three([&] { small = follow(replay, {MODEL_T_BLOCK, 1, 0, UINT64_MAX}); });
-    replay.engine().start();
+    replay.start();
     const EngineOutcome outcome = replay.join();
     one.join();
     two.join();
@@ -50,9 +50,9 @@ void drop_readers_lose_nothing_silently() {
     ReplaySetup setup = endless(*image, random, 1);
     setup.options.limits.laps = settings.quick ? 40 : 200;
     TestReplay replay(setup);
-    replay.engine().start();
+    replay.start();
     const Followed followed = follow(replay, {MODEL_T_DROP, 256, nap, UINT64_MAX});
-    const EngineOutcome& outcome = replay.join();
+    const EngineOutcome outcome = replay.join();
     expect_conserved(followed, outcome);
     CHECK_EQUAL(followed.lost, uint64_t{0});
     CHECK_EQUAL(outcome.offered, setup.options.limits.laps * image->packets());
@@ -69,9 +69,9 @@ void lag_readers_are_told_what_they_lost() {
       setup.options.threads = threads;
       setup.options.limits.laps = settings.quick ? 40 : 200;
       TestReplay replay(setup);
-      replay.engine().start();
+      replay.start();
       const Followed followed = follow(replay, {MODEL_T_LAG, 256, nap, UINT64_MAX});
-      const EngineOutcome& outcome = replay.join();
+      const EngineOutcome outcome = replay.join();
       expect_conserved(followed, outcome);
       CHECK_EQUAL(outcome.dropped, uint64_t{0});
       if (nap) CHECK(followed.lost > 0 && followed.delivered > 0);
@@ -87,9 +87,9 @@ void a_slow_lag_reader_does_not_disturb_a_block_reader() {
   TestReplay replay(setup);
   Followed slow;
   Joining lag([&] { slow = follow(replay, {MODEL_T_LAG, 256, 2000, UINT64_MAX}); });
-  replay.engine().start();
+  replay.start();
   const Followed block = follow(replay, {});
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   lag.join();
   expect_conserved(block, outcome);
   expect_conserved(slow, outcome);
@@ -104,7 +104,7 @@ void threads_and_resident_payload_refuse_drop_readers() {
     setup.options.threads = resident ? 1 : 2;
     setup.resident = resident;
     TestReplay replay(setup);
-    replay.engine().start();
+    replay.start();
     model_t_reader reader{};
     model_t_reader_map(&reader, replay.ring().header(), replay.ring().header());
     CHECK_EQUAL(model_t_ring_join(&reader, MODEL_T_DROP, 10000), -1);
@@ -124,7 +124,7 @@ void readers_come_and_go() {
   Followed staying;
   Joining stays([&] { staying = follow(replay, {}); });
   CHECK(wait_until([&] { return __atomic_load_n(&replay.ring().header()->join_requests, __ATOMIC_ACQUIRE) == 1; }));
-  replay.engine().start();
+  replay.start();
   uint64_t earlier = 0;
   for (uint32_t i = 0; i < 10 && !failing(); i++) {
     const Followed guest = follow(replay, {MODEL_T_BLOCK, 64, 0, 1000});
@@ -134,7 +134,7 @@ void readers_come_and_go() {
     earlier = guest.last;
   }
   replay.engine().stop();
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   stays.join();
   CHECK(outcome.stopped == Stopped::interrupted);
   expect_conserved(staying, outcome);
@@ -148,7 +148,7 @@ void leaving_and_rejoining_at_once_keeps_both_accounts() {
   const auto image = make_image(random, 500, 1500);
   ReplaySetup setup = endless(*image, random, 1);
   TestReplay replay(setup);
-  replay.engine().start();
+  replay.start();
   uint64_t sum = 0;
   for (uint32_t i = 0; i < 5; i++) sum += follow(replay, {MODEL_T_BLOCK, 64, 0, 500}).delivered;
   replay.engine().stop();
@@ -170,7 +170,7 @@ void a_lying_reader_is_found_out(bool backwards) {
   TestReplay replay(setup);
   Followed honest;
   Joining reads([&] { honest = follow(replay, {}); });
-  replay.engine().start();
+  replay.start();
   model_t_reader liar;
   if (!join_ring(replay.ring(), &liar, MODEL_T_BLOCK)) return;
   model_t_packet packets[64];
@@ -187,7 +187,7 @@ void a_lying_reader_is_found_out(bool backwards) {
   CHECK(wait_until([&] { return replay.offered() > before + 20000; })); /* the run goes on without it */
   CHECK_EQUAL(__atomic_load_n(&liar.slot->state, __ATOMIC_ACQUIRE), static_cast<uint32_t>(MODEL_T_READER_FAULTY));
   replay.engine().stop();
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   reads.join();
   expect_conserved(honest, outcome);
   uint32_t faulty = 0;
@@ -202,7 +202,7 @@ void the_last_reader_leaving_ends_the_run() {
   ReplaySetup setup = endless(*image, random, 1);
   setup.options.needs_readers = true;
   TestReplay replay(setup);
-  replay.engine().start();
+  replay.start();
   follow(replay, {MODEL_T_BLOCK, 64, 0, 500});
   CHECK(replay.join().stopped == Stopped::reader_died);
 }
@@ -213,7 +213,7 @@ void aborting_tells_the_reader() {
   TestReplay replay(endless(*image, random, 1));
   Followed followed;
   Joining reads([&] { followed = follow(replay, {}); });
-  replay.engine().start();
+  replay.start();
   CHECK(wait_until([&] { return replay.offered() > 1000; }));
   replay.engine().abort();
   replay.join();
@@ -229,9 +229,9 @@ void a_duration_ends_the_run_and_readers_drain() {
   setup.options.duration_ns = 50 * 1000 * 1000;
   setup.options.threads = 2;
   TestReplay replay(setup);
-  replay.engine().start();
+  replay.start();
   const Followed followed = follow(replay, {});
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   CHECK(outcome.stopped == Stopped::duration && outcome.offered > 0);
   expect_conserved(followed, outcome);
 }

@@ -1,7 +1,7 @@
 /* Regions beside the ring's own: readers in the producer's process follow descriptors into them, and nobody else does. */
 #include <cstring>
 
-#include "../../stack/native/container.h"
+#include "paths.h"
 #include "replays.h"
 
 namespace model_t::test {
@@ -93,14 +93,12 @@ void containers_follow_descriptors(bool spoiled) {
     const auto ring = open_ring();
     const Regions regions(*ring);
     Producer producer(*ring);
-    alignas(128) uint8_t blocks[128] = {};
     Taken taken;
-    ContainerOptions options;
-    options.kernels = find_stack_kernels("scalar");
+    PathOptions options;
     options.sink = &taken;
-    Container container(*ring, options, blocks);
-    std::string error;
-    CHECK(container.start(&error));
+    PathRig rig(*ring, options);
+    rig.place(placement_of(rig.path()));
+    rig.start();
     CHECK(wait_until([&] { return producer.table.admit(0), producer.table.attached() == 1; }));
     std::vector<std::pair<const uint8_t*, uint32_t>> wanted;
     const uint32_t count = 1 + random.below(900);
@@ -116,10 +114,10 @@ void containers_follow_descriptors(bool spoiled) {
       if (i < bad) wanted.emplace_back(ring->regions()[region].start + offset, length);
     }
     producer.end();
-    container.join();
-    CHECK_EQUAL(container.outcome().failed, spoiled);
+    CHECK(rig.join());
+    CHECK_EQUAL(rig.path().outcome().failed, spoiled);
     if (!spoiled) CHECK(taken.packets == wanted);
-    else CHECK(taken.packets.size() <= wanted.size() && container.outcome().error.find("corrupt") != std::string::npos);
+    else CHECK(taken.packets.size() <= wanted.size() && rig.path().outcome().error.find("corrupt") != std::string::npos);
   }
 }
 

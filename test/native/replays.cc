@@ -8,6 +8,24 @@
 
 namespace model_t::test {
 
+void AgentThreads::start(Engine& engine) {
+  engine.start();
+  for (uint32_t i = 0; i < engine.agents(); i++) {
+    threads_.emplace_back([&agent = engine.agent(i), idle = 0u]() mutable {
+      for (int64_t work; (work = agent.do_work(16)) != kAgentFinished;) {
+        idle = work ? 0 : idle + 1;
+        if (idle > 1000) usleep(50);
+        else if (idle > 0) sched_yield();
+      }
+    });
+  }
+}
+
+void AgentThreads::join() {
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
 TestReplay::TestReplay(ReplaySetup setup) : setup_(std::move(setup)) {
   std::string error;
   EngineOptions& options = setup_.options;
@@ -22,7 +40,7 @@ TestReplay::TestReplay(ReplaySetup setup) : setup_(std::move(setup)) {
     options.drop_readers = false;
   }
   mutation_ = Mutation::create(setup_.plan, image, &error);
-  ring_ = RingMemory::create_private(region, &error);
+  ring_ = setup_.ring_name.empty() ? RingMemory::create_private(region, &error) : RingMemory::create_named(setup_.ring_name, region, &error);
   if (!check(mutation_ != nullptr && ring_ != nullptr, __FILE__, __LINE__, error)) abort();
   if (image.is_complete()) CHECK(mutation_->extend_to(image.packets()));
   filling_ = std::make_unique<CopyFilling>(image, *mutation_, *ring_, copy);
@@ -46,15 +64,7 @@ bool wait_until(const std::function<bool()>& good) {
   return is;
 }
 
-namespace {
-
-/* A packet and a copy of its bytes, to be judged once they are known to have been intact. */
-struct Copied {
-  model_t_packet packet;
-  size_t at;
-};
-
-struct Judge {
+struct Follower::Judge {
   const TraceImage& image;
   Reference reference;
   uint64_t time_span = 0;
@@ -87,42 +97,86 @@ struct Judge {
   }
 };
 
-}  // namespace
+Follower::Follower(RingMemory& ring, const TraceImage& image, const MutationPlan& plan, const Following& following)
+    : ring_(ring),
+      following_(following),
+      packets_(following.limit),
+      judge_(std::make_unique<Judge>(image, plan, following.policy == MODEL_T_BLOCK, followed_)) {}
+
+Follower::~Follower() { leave(); }
+
+bool Follower::join() {
+  in_ = join_ring(ring_, &reader_, following_.policy);
+  return in_;
+}
+
+/* What model_t_ring_join() does before it waits. */
+void Follower::ask() {
+  ring_.map_reader(&reader_);
+  for (uint32_t i = 0; i < MODEL_T_READER_SLOTS && !reader_.slot; i++) {
+    if (__atomic_load_n(&ring_.readers()[i].state, __ATOMIC_ACQUIRE) == MODEL_T_READER_FREE) reader_.slot = &ring_.readers()[i];
+  }
+  if (!CHECK(reader_.slot)) return;
+  reader_.policy = following_.policy;
+  __atomic_store_n(&reader_.slot->policy, reader_.policy, __ATOMIC_RELAXED);
+  __atomic_store_n(&reader_.slot->pid, getpid(), __ATOMIC_RELAXED);
+  __atomic_store_n(&reader_.slot->pid_start, model_t_process_start(getpid()), __ATOMIC_RELAXED);
+  __atomic_store_n(&reader_.slot->state, static_cast<uint32_t>(MODEL_T_READER_JOINING), __ATOMIC_RELEASE);
+  __atomic_fetch_add(&ring_.header()->join_requests, 1, __ATOMIC_RELEASE);
+}
+
+bool Follower::poll() {
+  if (!in_) {
+    if (!reader_.slot || __atomic_load_n(&reader_.slot->state, __ATOMIC_ACQUIRE) != MODEL_T_READER_ATTACHED) return true;
+    reader_.tail = reader_.head = reader_.slot->start;
+    in_ = true;
+  }
+  if (reader_.delivered >= following_.leave_after) return false;
+  const int count = model_t_ring_receive(&reader_, packets_.data(), following_.limit);
+  if (count > 0) take(count);
+  if (count >= 0) return true;
+  followed_.end = count;
+  followed_.error = reader_.error;
+  return false;
+}
+
+/* What a lag reader sees is judged by a copy, once it is known to have been intact. */
+void Follower::take(int count) {
+  const bool lag = following_.policy == MODEL_T_LAG;
+  std::vector<size_t> at;
+  Bytes bytes;
+  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    at.push_back(bytes.size());
+    if (lag) bytes.insert(bytes.end(), packets_[i].frame, packets_[i].frame + packets_[i].length);
+    else judge_->packet(packets_[i], packets_[i].frame);
+  }
+  if (following_.nap_us && ++bursts_ % 8 == 0) usleep(following_.nap_us);
+  if (model_t_ring_release(&reader_) != 0) return;
+  for (size_t i = 0; lag && i < at.size(); i++) judge_->packet(packets_[i], bytes.data() + at[i]);
+}
+
+Followed Follower::leave() {
+  followed_.delivered = reader_.delivered;
+  followed_.lost = reader_.lost;
+  model_t_ring_detach(&reader_);
+  return followed_;
+}
 
 Followed follow(RingMemory& ring, const TraceImage& image, const MutationPlan& plan, const Following& following) {
-  Followed followed;
-  model_t_reader reader;
-  if (!join_ring(ring, &reader, following.policy)) return followed;
-  Judge judge(image, plan, following.policy == MODEL_T_BLOCK, followed);
-  std::vector<model_t_packet> packets(following.limit);
-  std::vector<Copied> copied;
-  Bytes bytes;
-  for (uint64_t bursts = 0; reader.delivered < following.leave_after && !failing();) {
-    const int count = model_t_ring_receive(&reader, packets.data(), following.limit);
-    if (count < 0) {
-      followed.end = count;
-      followed.error = reader.error;
-      break;
-    }
-    copied.clear();
-    bytes.clear();
-    for (int i = 0; i < count; i++) {
-      if (following.policy == MODEL_T_LAG) {
-        copied.push_back({packets[i], bytes.size()});
-        bytes.insert(bytes.end(), packets[i].frame, packets[i].frame + packets[i].length);
-      } else {
-        judge.packet(packets[i], packets[i].frame);
-      }
-    }
-    if (count && following.nap_us && ++bursts % 8 == 0) usleep(following.nap_us);
-    if (count && model_t_ring_release(&reader) == 0) {
-      for (const Copied& copy : copied) judge.packet(copy.packet, bytes.data() + copy.at);
-    }
+  Follower follower(ring, image, plan, following);
+  if (!follower.join()) return {};
+  while (!failing() && follower.poll()) {
   }
-  followed.delivered = reader.delivered;
-  followed.lost = reader.lost;
-  model_t_ring_detach(&reader);
-  return followed;
+  return follower.leave();
+}
+
+void place_usually(RunConfig* config) {
+  const bool reads = config->target == Target::stack || config->target == Target::pcap;
+  const bool apart = !reads || config->threads > 1 || config->device;
+  config->containers.assign(apart ? config->threads + (reads ? 1 : 0) : 2, {"test", -1});
+  const int32_t chain = apart ? 0 : 1;
+  config->placement.containers.assign(2 + config->program.records.size(), chain);
+  config->placement.containers[0] = apart ? -1 : 0;
 }
 
 }  // namespace model_t::test

@@ -168,7 +168,7 @@ StagedReplay::~StagedReplay() {
 }
 
 void StagedReplay::start() {
-  engine_->start();
+  start_engine();
   thread_ = std::thread([this] {
     const DevicePort port{[this](Batch* batch, std::vector<Segment>* segments) { return !engine_->stopping() && staging_->plan(batch, segments); },
                           [this](const uint8_t* buffer, uint64_t bytes) { return staging_->publish(buffer, bytes); },
@@ -179,8 +179,8 @@ void StagedReplay::start() {
   });
 }
 
-const EngineOutcome& StagedReplay::join() {
-  engine_->join();
+EngineOutcome StagedReplay::join() {
+  threads_.join();
   if (thread_.joinable()) thread_.join();
   return engine_->outcome();
 }

@@ -88,9 +88,10 @@ class StagedReplay {
   const StagedSetup& setup() const { return setup_; }
   Followed follow(const Following& following) { return test::follow(*ring_, *setup_.image, setup_.plan, following); }
   uint64_t offered() const { return __atomic_load_n(&statistics_.offered, __ATOMIC_RELAXED); }
-  /* Starts engine and device. */
+  /* Starts engine and device, or the engine alone. */
   void start();
-  const EngineOutcome& join();
+  void start_engine() { threads_.start(*engine_); }
+  EngineOutcome join();
   uint64_t batches() const { return batches_; }
 
  private:
@@ -104,6 +105,7 @@ class StagedReplay {
   std::unique_ptr<RingMemory> ring_;
   std::unique_ptr<Filling> filling_;
   std::unique_ptr<Engine> engine_;
+  AgentThreads threads_;
   std::thread thread_;
   uint64_t batches_ = 0;
 };

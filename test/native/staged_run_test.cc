@@ -39,6 +39,7 @@ struct StagedRun {
   }
 
   bool start() {
+    place_usually(&config);
     std::string error;
     run = ReplayRun::create(image, config, &error);
     return check(run != nullptr && run->start(&error), __FILE__, __LINE__, error);
@@ -66,9 +67,9 @@ void runs_verify_themselves(Target target) {
     const RunResult& result = staged.run->result();
     CHECK_EQUAL(result.error, std::string());
     CHECK_EQUAL(result.engine.offered, 3 * staged.image->packets());
-    CHECK(result.verified_ok && result.verified_packets > 0);
+    CHECK(result.verified.ok && result.verified.packets > 0);
     CHECK_EQUAL(result.host_copied_bytes, insert == Insert::push ? 0 : 3 * staged.device->lap_bytes());
-    if (target != Target::null) CHECK(result.container.delivered == result.engine.offered && result.verified_packets == result.engine.offered);
+    if (target != Target::null) CHECK(result.path.delivered == result.engine.offered && result.verified.packets == result.engine.offered);
   }
 }
 
@@ -91,7 +92,7 @@ void a_wrong_byte_is_found(Target target) {
     const bool empty = staged.image->shapes()[staged.image->packets() - 1].length == 0;
     test::drive(*staged.twin, staged.config.staging, port, random);
     staged.run->wait();
-    CHECK(empty || !staged.run->result().verified_ok);
+    CHECK(empty || !staged.run->result().verified.ok);
   }
 }
 
@@ -100,6 +101,7 @@ void wrong_set_ups_are_one_sentence() {
   const auto refused = [&](const char* part, Target target, Insert insert, const std::function<void(StagedRun&)>& spoil) {
     StagedRun staged(random, target, insert);
     spoil(staged);
+    place_usually(&staged.config);
     std::string error;
     CHECK_FOR(ReplayRun::create(staged.image, staged.config, &error) == nullptr, part);
     CHECK_FOR(error.find(part) != std::string::npos && error.find('\n') == std::string::npos, error);
@@ -191,7 +193,7 @@ void a_dead_reader_ends_a_pulled_run() {
   int status = -1;
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK(staged.run->result().engine.stopped == Stopped::reader_died);
-  CHECK(staged.run->result().readers.size() == 1 && staged.run->result().readers[0].state == MODEL_T_READER_DIED);
+  CHECK(staged.run->result().readers.size() == 1 && staged.run->result().readers[0].report.state == MODEL_T_READER_DIED);
 }
 
 }  // namespace

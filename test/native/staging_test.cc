@@ -35,7 +35,7 @@ uint64_t wanted_packets(const StagedSetup& setup) {
 void expect_whole_stream(StagedReplay& replay) {
   replay.start();
   const Followed followed = replay.follow({});
-  const EngineOutcome& outcome = replay.join();
+  const EngineOutcome outcome = replay.join();
   const std::string what = described(replay.setup());
   const uint64_t packets = wanted_packets(replay.setup());
   CHECK_FOR(followed.end == MODEL_T_END, what + ": " + followed.error);
@@ -151,7 +151,7 @@ void drop_readers_are_for_pull() {
     StagedReplay replay(setup, random);
     replay.start();
     const Followed followed = replay.follow({MODEL_T_DROP, 256, 2000, UINT64_MAX});
-    const EngineOutcome& outcome = replay.join();
+    const EngineOutcome outcome = replay.join();
     CHECK(followed.end == MODEL_T_END && followed.delivered + outcome.dropped == outcome.offered && outcome.dropped > 0);
     CHECK_EQUAL(outcome.offered, wanted_packets(setup));
   }
@@ -185,7 +185,7 @@ void readers_that_go_hold_nothing() {
     CHECK(guest.delivered >= 500 && guest.end == 0);
     CHECK(wait_until([&] { return replay.offered() > before + 6000; }));
     replay.engine().stop();
-    const EngineOutcome& outcome = replay.join();
+    const EngineOutcome outcome = replay.join();
     reads.join();
     CHECK(honest.end == MODEL_T_END && honest.delivered == outcome.offered && outcome.stopped == Stopped::interrupted);
   }
@@ -211,7 +211,7 @@ void any_end_at_any_time() {
     else if (how == 1) replay.engine().abort();
     else if (how == 2) replay.engine().fail("the device is gone");
     else replay.engine().stop(), replay.engine().fail("too late to matter"), replay.engine().abort();
-    const EngineOutcome& outcome = replay.join();
+    const EngineOutcome outcome = replay.join();
     reads.join();
     const std::string what = described(setup) + ", how " + std::to_string(how) + ": " + followed.error + outcome.error;
     if (outcome.stopped == Stopped::end) {
@@ -233,7 +233,7 @@ void a_duration_ends_a_device_that_never_delivers() {
   setup.options.wait_readers = 0;
   {
     StagedReplay replay(setup, random);
-    replay.engine().start(); /* no device */
+    replay.start_engine(); /* no device */
     CHECK(replay.join().stopped == Stopped::duration);
     CHECK_EQUAL(replay.join().offered, uint64_t{0});
   }
