@@ -1,5 +1,6 @@
 /** Every operation there is, in the order of a usual pipeline. An explicit list: a new operation is added here. Pure. */
 import { bpf } from './ops/bpf.js';
+import { burn } from './ops/burn.js';
 import { checksumVerify } from './ops/checksum-verify.js';
 import { count } from './ops/count.js';
 import { decrementTtl } from './ops/decrement-ttl.js';
@@ -15,6 +16,7 @@ import { ip6 } from './ops/ip6.js';
 import { match } from './ops/match.js';
 import { nothing } from './ops/null.js';
 import type { Operation } from './ops/operation.js';
+import { order } from './ops/order.js';
 import { port } from './ops/port.js';
 import { sample } from './ops/sample.js';
 import { sink } from './ops/sink.js';
@@ -25,8 +27,8 @@ import { vlan } from './ops/vlan.js';
 
 export const OPERATIONS: readonly Operation[] = [
   ...[eth, vlan, bpf, ip4, ip6, defrag, tcp, udp, icmp, port],
-  ...[checksumVerify, decrementTtl, flow, http, gunzip, match],
-  ...[count, sample, drop, sink, nothing, skeleton],
+  ...[checksumVerify, decrementTtl, flow, order, http, gunzip, match],
+  ...[count, sample, drop, sink, nothing, burn, skeleton],
 ];
 
 /** With the second bodies, which have no name in pipelines: everything that the native side must know. */

@@ -31,7 +31,9 @@ const StackKernels* find_stack_kernels(const char* isa) {
 }
 
 extern const OperationBody defrag_operation;
+extern const OperationBody burn_operation;
 extern const OperationBody flow_operation;
+extern const OperationBody order_operation;
 extern const OperationBody tcp_stream_operation;
 extern const OperationBody http_operation;
 [[gnu::weak]] extern const OperationBody gunzip_operation; /* not there in builds without zlib: tests */
@@ -40,8 +42,8 @@ namespace {
 
 /* Operations with one body for every CPU; null for one that this build is without. */
 const OperationBody* const kGeneralOperations[] = {
-    &bpf_interpreter_body, &bpf_native_body,       &defrag_operation, &flow_operation,
-    &tcp_stream_operation, &http_operation,        &gunzip_operation,
+    &bpf_interpreter_body, &bpf_native_body, &burn_operation, &defrag_operation, &flow_operation,
+    &order_operation, &tcp_stream_operation, &http_operation, &gunzip_operation,
 };
 
 bool same(const OperationBody& body, const char* name, const char* variant) {

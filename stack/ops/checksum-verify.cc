@@ -6,6 +6,7 @@
  */
 #include "../native/operation.h"
 #include "../native/ip4_columns.h"
+#include "../native/line_checksums.h"
 #include "../native/packet_bytes.h"
 
 namespace model_t::MODEL_T_ISA {
@@ -13,12 +14,14 @@ namespace model_t::MODEL_T_ISA {
 namespace {
 
 enum Verdict : uint8_t { kGood, kBad, kAbsent, kUnverifiable, kOther, kVerdicts };
+constexpr uint8_t kUnsettled = 0xff;
 
 /* What is found out about each packet of a burst, column by column. */
 struct Findings {
   alignas(64) uint8_t header_bad[kBurstCapacity];    /* 0 or 0xff */
   alignas(64) uint8_t checksum_zero[kBurstCapacity]; /* 0 or 0xff: a UDP checksum here would be absent */
   alignas(64) uint8_t verdicts[kBurstCapacity];
+  alignas(64) uint8_t settled[kBurstCapacity]; /* verdicts of packets in one line, kUnsettled for all others */
   alignas(64) uint64_t sums[kBurstCapacity]; /* transport sums, folded together at the end: vectors do four at once */
 };
 
@@ -69,9 +72,37 @@ void find_all_headers(const Burst256& burst, Findings& findings) {
   find_headers(burst, i, findings);
 }
 
+/* True if any packet ends in its first line: 0.2 cycles per packet, where looking at all columns takes 2. A vector pass. */
+bool any_short(const Burst256& burst) {
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < burst.count; i++) found |= burst.ends[i] <= kLineEnd;
+  return found != 0;
+}
+
+/* Verdicts of the packets that check_eight_lines() can tell; true if that is all of them. */
+[[gnu::noinline]] bool settle_lines(const Burst256& burst, uint8_t* settled) {
+  constexpr LineVerdicts kLineVerdicts{kGood, kBad, kAbsent, kUnsettled};
+  if (burst.count < 8 || !any_short(burst)) {
+    memset(settled, kUnsettled, sizeof(Findings::settled));
+    return false;
+  }
+  /* The last eight may overlap those before: about 70 cycles, what three packets cost that are added up one by one. */
+  for (uint32_t i = 0; i < burst.count; i += 8) {
+    const uint32_t begin = i + 8 <= burst.count ? i : burst.count - 8;
+    const uint64_t eight = check_eight_lines(burst, begin, kLineVerdicts);
+    memcpy(settled + begin, &eight, sizeof eight);
+  }
+  return !has_value(settled, burst.count, kUnsettled);
+}
+
 #else
 
 void find_all_headers(const Burst256& burst, Findings& findings) { find_headers(burst, 0, findings); }
+
+bool settle_lines(const Burst256&, uint8_t* settled) {
+  memset(settled, kUnsettled, sizeof(Findings::settled));
+  return false;
+}
 
 #endif
 
@@ -89,7 +120,8 @@ void judge_columns(const Burst256& burst, bool header_only, Findings& findings) 
     verdict = burst.marks[i] ? kUnverifiable : verdict;
     verdict = header_only ? (ip4 ? kGood : kOther) : verdict;
     verdict = protocol == kNoProtocol ? kUnverifiable : verdict;
-    findings.verdicts[i] = ip4 || ip6 ? verdict : kOther;
+    verdict = ip4 || ip6 ? verdict : kOther;
+    findings.verdicts[i] = findings.settled[i] == kUnsettled ? verdict : kOther; /* settled: nothing to add up */
   }
 }
 
@@ -135,16 +167,31 @@ void count_verdicts(const uint8_t* column, uint32_t count, uint64_t* verdicts) {
   }
 }
 
+/*
+ * Counts verdicts of a burst in which not every packet is settled. A function of its own with findings of its own: the compiler
+ * then knows that they are not the burst's columns, without which it makes no vectors of judge_columns().
+ */
+[[gnu::noinline]] void judge(const Burst256& burst, bool header_only, const uint8_t* settled, uint64_t* verdicts) {
+  Findings findings;
+  memcpy(findings.settled, settled, sizeof findings.settled);
+  find_all_headers(burst, findings);
+  judge_columns(burst, header_only, findings);
+  if (!header_only && has_value(findings.verdicts, burst.count, static_cast<uint8_t>(kGood))) verify_transports(burst, findings);
+  for (uint32_t i = 0; i < burst.count; i++) {
+    const uint8_t verdict = findings.header_bad[i] ? static_cast<uint8_t>(kBad) : findings.verdicts[i];
+    findings.verdicts[i] = findings.settled[i] == kUnsettled ? verdict : findings.settled[i];
+  }
+  count_verdicts(findings.verdicts, burst.count, verdicts);
+}
+
 }  // namespace
 
 void run_checksum_verify(Burst256& burst, OperationState& state) {
   const bool header_only = state.parameter == 1;
-  Findings findings;
-  find_all_headers(burst, findings);
-  judge_columns(burst, header_only, findings);
-  if (!header_only && has_value(findings.verdicts, burst.count, static_cast<uint8_t>(kGood))) verify_transports(burst, findings);
-  for (uint32_t i = 0; i < burst.count; i++) findings.verdicts[i] = findings.header_bad[i] ? static_cast<uint8_t>(kBad) : findings.verdicts[i];
-  count_verdicts(findings.verdicts, burst.count, state.verdicts);
+  alignas(64) uint8_t settled[kBurstCapacity];
+  if (header_only) memset(settled, kUnsettled, sizeof settled);
+  if (!header_only && settle_lines(burst, settled)) count_verdicts(settled, burst.count, state.verdicts);
+  else judge(burst, header_only, settled, state.verdicts);
 }
 
 }  // namespace model_t::MODEL_T_ISA

@@ -66,8 +66,8 @@ export interface Choice {
 export interface VariantDeclaration {
   /** scalar, avx2, avx512 (needs that CPU), wgsl (needs an accelerator), or a name of its own: interpreter, native, zlib. */
   readonly name: string;
-  /** From the first-level cache: per packet of 60 bytes, and for every byte beyond that. */
-  readonly expectedCycles: { readonly perPacket: number; readonly perByte: number };
+  /** From the first-level cache: per packet of 60 bytes, for every byte beyond that, and for each one of a number as argument. */
+  readonly expectedCycles: { readonly perPacket: number; readonly perByte: number; readonly perArgument?: number };
   /** What it executes, if not the step as it stands: something that compilers (planner/compilers.ts) make of it. */
   readonly form?: string;
   /** A processor it needs, as `process.arch` names it. */

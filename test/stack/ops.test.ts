@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BODIES, DEFAULT_PIPELINE, MAX_VERDICTS, OPERATIONS, type Operation, parsePipeline } from '../../stack/index.js';
-import { newFile, ROOT, traffic } from '../helpers/files.js';
+import { newFile, pcapRecords, ROOT, traffic } from '../helpers/files.js';
 import { judgedPackets } from '../helpers/packets.js';
 import { isas, loaded, replay } from '../helpers/replay.js';
 import { pcap } from '../replay/captures/writer.js';
@@ -228,5 +228,27 @@ describe('verdicts', () => {
     const file = newFile('zeros.pcap', pcap([{ data: Buffer.alloc(60), timeNs: 0n, originalLength: 60 }]));
     const { operations } = await replay(await loaded(file), { pipeline: 'eth' });
     expect(operations[0]?.verdicts).toEqual({ other: 1 });
+  });
+});
+
+describe('the operations that schedulers are tried with', () => {
+  const records = pcapRecords(traffic({ packets: 2000, hosts: 4, flows: 8, protocols: [['udp', 1]] }));
+  const verdicts = async (file: string): Promise<readonly unknown[]> => {
+    const pipeline = 'eth | ip4 | ip6 | order | burn 5';
+    const { operations } = await replay(await loaded(file), { pipeline, loop: 5 });
+    return operations.slice(3).map((operation) => operation.verdicts);
+  };
+
+  it('order finds nothing in a capture whose times go on, lap after lap', async () => {
+    expect(await verdicts(newFile('ordered.pcap', pcap(records)))).toEqual([{ 'in-order': 10_000 }, { packets: 10_000 }]);
+  });
+
+  it('order finds one packet in each lap when two of a flow were exchanged', async () => {
+    const frame = records[0]?.data ?? Buffer.alloc(0);
+    const times = [1n, 3n, 2n, 4n].map((time) => ({ data: frame, timeNs: time * 1000n, originalLength: frame.length }));
+    expect(await verdicts(newFile('exchanged.pcap', pcap(times)))).toEqual([
+      { 'in-order': 15, 'out-of-order': 5 },
+      { packets: 20 },
+    ]);
   });
 });
