@@ -110,6 +110,28 @@ export interface NativeQueueResult {
   readonly steps: readonly NativeStepResult[];
 }
 
+/** Packets from one core to another through a ring, and nothing else done with them (stack/native/hop_run.h). */
+export interface NativeHopConfig {
+  /** `descriptors`: the ring that readers of a replay see; `stages`: the one between the stages of a path. */
+  readonly ring: 'descriptors' | 'stages';
+  /** Packets that are published, taken and released at once: 1 to 256. */
+  readonly burst: number;
+  /** -1 = not pinned. */
+  readonly producerCpu: number;
+  readonly consumerCpu: number;
+  readonly seconds: number;
+}
+
+/** Time-stamp cycles per packet, as the consumer sees them, in windows of 16384 packets. */
+export interface NativeHopResult {
+  /** Of the median window. */
+  readonly cycles: number;
+  readonly fastest: number;
+  readonly slowest: number;
+  readonly windows: number;
+  readonly packets: number;
+}
+
 /** All 256 rows of every column but the two of pointers (stack/native/burst.h), as bytes. */
 export type NativeColumns = Readonly<Record<string, Uint8Array>>;
 
@@ -161,6 +183,8 @@ export interface StackNative {
   probeOperation(probe: NativeProbe): NativeProbed | null;
   /** Rejects when it cannot be run. */
   runQueue(config: NativeQueueConfig): Promise<NativeQueueResult>;
+  /** Rejects when packets do not arrive as they were sent. */
+  measureHop(config: NativeHopConfig): Promise<NativeHopResult>;
   /** Ends all queues that run, within a lap; their figures mean nothing. */
   stopQueues(): void;
   /** Once over all packets, then again and again for `seconds`. Blocks: for tests, tools and calibration. */
@@ -253,6 +277,7 @@ export const native: StackNative = {
   measureCopy: (bytes, seconds) => nativeModule().measureCopy(bytes, seconds),
   digest: (frame, lineLimit) => nativeModule().digest(frame, lineLimit),
   runQueue: (config) => nativeModule().runQueue(config),
+  measureHop: (config) => nativeModule().measureHop(config),
   stopQueues: () => nativeModule().stopQueues(),
   runProgram: (run) => nativeModule().runProgram(run),
   bpfRun: (code, variant, frames, offsets, lengths) => nativeModule().bpfRun(code, variant, frames, offsets, lengths),

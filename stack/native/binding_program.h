@@ -17,6 +17,7 @@ PacketSet read_packets(const Napi::Object& object);
 
 void export_program(Napi::Env env, Napi::Object exports);
 void export_queue(Napi::Env env, Napi::Object exports); /* binding_queue.cc */
+void export_hop(Napi::Env env, Napi::Object exports);   /* binding_hop.cc */
 void export_probe(Napi::Env env, Napi::Object exports); /* binding_probe.cc */
 
 }  // namespace model_t

@@ -69,6 +69,7 @@ void init_stack(Napi::Env env, Napi::Object exports) {
   exports.Set("digest", Napi::Function::New(env, digest, "digest"));
   export_program(env, exports);
   export_queue(env, exports);
+  export_hop(env, exports);
   init_bpf(env, exports);
   init_match(env, exports);
   export_probe(env, exports);

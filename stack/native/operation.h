@@ -7,6 +7,7 @@
 #ifndef MODEL_T_STACK_OPERATION_H
 #define MODEL_T_STACK_OPERATION_H
 
+#include "../include/model_t_ring.h"
 #include "header_pass.h"
 
 namespace model_t {
@@ -91,6 +92,12 @@ struct StackKernels {
   HeaderPass (*find_header_pass)(const HeaderPassPlan& plan);
   /* Sum of model_t_digest_packet() over the burst; frames are slots + 2, their padding is zero as the ring's contract says. */
   uint64_t (*digest)(const uint8_t* const* frames, const uint32_t* lengths, uint32_t count, uint32_t line_limit);
+  /*
+   * Descriptors that follow each other, of packets in one region, into rows [row, row + count) of a burst: frames, lengths. Adds up
+   * their lengths. False: something is unusual (a mark, another region, a slot that does not fit), and nothing of it may be used.
+   */
+  bool (*take)(const model_t_descriptor* descriptors, uint32_t count, uint32_t number, const model_t_region& region, Burst256& burst,
+               uint32_t row, uint64_t* bytes);
   /* Fills frames and lengths of burst.count rows: frames[i] = first + 64 * lines[i]. */
   void (*pull)(Burst256& burst, const uint8_t* first, const uint32_t* lines, const uint32_t* lengths);
   /* Reads every byte (a multiple of 64) once: the bound for operations on payload. */

@@ -127,6 +127,76 @@ uint64_t digest(const uint8_t* const* frames, const uint32_t* lengths, uint32_t 
 
 #endif
 
+/* One by one, each descriptor read as a whole: also for a lag reader, whose descriptors may be overwritten meanwhile. */
+bool take_each(const model_t_descriptor* descriptors, uint32_t count, uint32_t number, const model_t_region& region, Burst256& burst,
+               uint32_t row, uint64_t* bytes) {
+  uint32_t unusual = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const model_t_descriptor descriptor = model_t_descriptor_load(&descriptors[i]);
+    unusual |= (descriptor.flags & ~MODEL_T_END_OF_LAP) | (descriptor.region ^ number) |
+               static_cast<uint32_t>(!model_t_slot_fits(&descriptor, region.bytes));
+    const uint8_t* const frame = region.start + descriptor.offset;
+    __builtin_prefetch(frame); /* another core wrote it: fetched while there is something else to do */
+    burst.frames[row + i] = frame;
+    burst.lengths[row + i] = descriptor.length;
+    *bytes += descriptor.length;
+  }
+  return unusual == 0;
+}
+
+#if MODEL_T_VECTOR_BYTES
+
+/* Descriptor `low` below descriptor `low + 4`. */
+[[gnu::always_inline]] static inline __m256i descriptor_pair(const model_t_descriptor* low) {
+  const __m128i* const at = reinterpret_cast<const __m128i*>(low);
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(at + 4), 1);
+}
+
+/* Eight descriptors at once, transposed into columns: 12 cycles a packet one by one, 4 like this (60 B, Zen 3). */
+bool take(const model_t_descriptor* descriptors, uint32_t count, uint32_t number, const model_t_region& region, Burst256& burst,
+          uint32_t row, uint64_t* bytes) {
+  const __m256i start = _mm256_set1_epi64x(static_cast<int64_t>(reinterpret_cast<uintptr_t>(region.start)));
+  const __m256i place = _mm256_set1_epi32(static_cast<int>(number << 16)), plain = _mm256_set1_epi32(static_cast<int>(~MODEL_T_END_OF_LAP));
+  /* The end of the region in 32 bits; at the very end of 4 GiB a slot counts as unusual. */
+  const uint64_t last = region.bytes & ~63ull;
+  const __m256i end = _mm256_set1_epi32(static_cast<int>(last > UINT32_MAX ? UINT32_MAX & ~63u : static_cast<uint32_t>(last)));
+  const __m256i in_line = _mm256_set1_epi32(63), at_two = _mm256_set1_epi32(MODEL_T_FRAME_OFFSET);
+  __m256i unusual = _mm256_setzero_si256(), fits = _mm256_set1_epi32(-1), sum = _mm256_setzero_si256();
+  uint32_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256i even = _mm256_unpacklo_epi32(descriptor_pair(descriptors + i), descriptor_pair(descriptors + i + 2));
+    const __m256i odd = _mm256_unpacklo_epi32(descriptor_pair(descriptors + i + 1), descriptor_pair(descriptors + i + 3));
+    const __m256i even_high = _mm256_unpackhi_epi32(descriptor_pair(descriptors + i), descriptor_pair(descriptors + i + 2));
+    const __m256i odd_high = _mm256_unpackhi_epi32(descriptor_pair(descriptors + i + 1), descriptor_pair(descriptors + i + 3));
+    const __m256i flags = _mm256_unpacklo_epi32(even, odd), lengths = _mm256_unpackhi_epi32(even, odd);
+    const __m256i offsets = _mm256_unpacklo_epi32(even_high, odd_high);
+    const __m256i ends = _mm256_add_epi32(offsets, lengths);
+    unusual = _mm256_or_si256(unusual, _mm256_xor_si256(_mm256_and_si256(flags, plain), place));
+    unusual = _mm256_or_si256(unusual, _mm256_xor_si256(_mm256_and_si256(offsets, in_line), at_two));
+    unusual = _mm256_or_si256(unusual, _mm256_srli_epi32(lengths, 26)); /* so that 32 of them add up in 32 bits */
+    fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_max_epu32(ends, offsets), ends)); /* did not go round */
+    fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_max_epu32(ends, end), end));
+    sum = _mm256_add_epi32(sum, lengths);
+    const __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(offsets)), high = _mm256_cvtepu32_epi64(_mm256_extracti128_si256(offsets, 1));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(burst.frames + row + i), _mm256_add_epi64(start, low));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(burst.frames + row + i + 4), _mm256_add_epi64(start, high));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(burst.lengths + row + i), lengths);
+#pragma GCC unroll 8
+    for (uint32_t k = 0; k < 8; k++) __builtin_prefetch(burst.frames[row + i + k]);
+  }
+  const bool good = _mm256_testz_si256(unusual, unusual) && _mm256_movemask_epi8(fits) == -1;
+  alignas(32) uint32_t sums[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sum);
+  for (const uint32_t part : sums) *bytes += part;
+  return take_each(descriptors + i, count - i, number, region, burst, row + i, bytes) && good;
+}
+
+#else
+
+constexpr auto take = take_each;
+
+#endif
+
 void pull(Burst256& burst, const uint8_t* first, const uint32_t* lines, const uint32_t* lengths) {
   uint32_t i = 0;
 #if MODEL_T_VECTOR_BYTES
@@ -206,6 +276,6 @@ const OperationBody kOperations[] = {
 
 extern const StackKernels stack_kernels;
 const StackKernels stack_kernels = {MODEL_T_STRING(MODEL_T_ISA), kOperations, sizeof kOperations / sizeof *kOperations,
-                                    MODEL_T_HEADER_PASS, digest, pull, read_bytes};
+                                    MODEL_T_HEADER_PASS, digest, take, pull, read_bytes};
 
 }  // namespace model_t::MODEL_T_ISA

@@ -85,6 +85,10 @@ describe('selection', () => {
     expect([scalar(60), scalar(1514), scalar(10)]).toEqual([24, 24 + 0.15 * 1454, 24]);
   });
 
+  it('costs that follow the argument count with it', () => {
+    expect([0, 40, 100_000].map((cycles) => last(`burn ${cycles}`).candidates[0]?.expectedCycles)).toEqual([1, 41, 100_001]);
+  });
+
   it('says why the others do not run', () => {
     const obstacles = (options: Partial<PlanOptions>): (string | null)[] =>
       last('count', options).candidates.map(({ obstacle }) => obstacle);
