@@ -25,7 +25,7 @@ export interface Context {
   /** What of the addon commands use themselves. */
   readonly native: Pick<
     typeof native,
-    'measureCopy' | 'cpuIsas' | 'runQueue' | 'bpfCompare' | 'matchCompare' | 'runProgram' | 'stopQueues'
+    'measureCopy' | 'cpuIsas' | 'runQueue' | 'bpfCompare' | 'matchCompare' | 'runProgram' | 'stopQueues' | 'measureHop'
   >;
   describeMachine(): Machine;
   /** Measures candidates of a step for `ops --explain`; left out, they have expected costs only. */

@@ -101,8 +101,9 @@ function secondBody({ name, alternative }: Operation): [string, string][] {
 }
 
 function variantText(variant: VariantDeclaration, here: Here): string {
-  const { perPacket, perByte } = variant.expectedCycles;
-  const cost = `${perPacket} cycles per packet${perByte > 0 ? ` and ${perByte} per byte beyond 60` : ''} expected`;
+  const { perPacket, perByte, perArgument } = variant.expectedCycles;
+  const more = `${perByte > 0 ? ` and ${perByte} per byte beyond 60` : ''}${perArgument ? ` and ${perArgument} times the argument` : ''}`;
+  const cost = `${perPacket} cycles per packet${more} expected`;
   const made = variant.form === undefined ? '' : `, from ${variant.form}`;
   const obstacle = missing(variant, here);
   return `${variant.name}: ${cost}${made}${obstacle === null ? '' : `; ${obstacle}`}`;

@@ -4,7 +4,8 @@
  * is judged by `planReplay`.
  */
 import { type Command, Option } from 'commander';
-import type { GpuRequest, Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
+import type { GpuRequest, IdleStrategy, Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
+import { PLACEMENT_MODES, type PlacementMode, type Slices } from '../stack/index.js';
 import { labelled, parseCores, parseCount, parseDuration, parseSize, usageError } from './units.js';
 
 export const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
@@ -12,6 +13,8 @@ export const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
 const LARGEST_SEED = 2 ** 32 - 1;
 /** Slots in the ring's header page. */
 const MOST_READERS = 16;
+/** Containers are numbered from 0. */
+const MOST_CONTAINERS = 63;
 
 /** Flags as commander hands them over. */
 export interface ReplayFlags {
@@ -21,6 +24,7 @@ export interface ReplayFlags {
   readonly duration?: string;
   readonly stats?: string;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
   readonly write?: string;
   readonly to?: string;
   readonly engine: string;
@@ -39,6 +43,11 @@ export interface ReplayFlags {
   readonly ops?: string;
   readonly cores?: string;
   readonly threads?: string;
+  readonly placement?: PlacementMode;
+  readonly place?: string;
+  readonly latency?: string;
+  readonly slices?: Slices;
+  readonly idle?: IdleStrategy;
   readonly ringSize?: string;
   readonly reader?: 'block' | 'lag' | 'drop';
   readonly readers?: string;
@@ -49,6 +58,8 @@ export interface ReplayFlags {
 
 export interface Reporting {
   readonly quiet: boolean;
+  /** How a ring changed its size, line by line. */
+  readonly verbose: boolean;
   /** Seconds between lines on standard error; null = no such lines. */
   readonly statsSeconds: number | null;
   /** File for the result, `-` for standard output, null for none. */
@@ -66,6 +77,7 @@ export function addReplayFlags(command: Command): Command {
     .option('--duration <TIME>', 'end after this time: 10s, 500ms, 2m, 1h')
     .option('--stats <TIME>', 'a line on standard error at this interval, for example 1s')
     .option('-q, --quiet', 'no progress and no warnings')
+    .option('-v, --verbose', 'a line on standard error for each thing that scheduler and ring do')
     .option('-w, --write <FILE>', 'short for --to pcap:FILE')
     .option('--to <TARGET>', 'stack, ring:NAME, pcap:FILE or null (default: stack)')
     .option('--engine <NAME>', 'auto, native or webgpu; auto takes a real GPU if there is one', 'auto')
@@ -82,9 +94,14 @@ export function addReplayFlags(command: Command): Command {
     .addOption(choice('--payload <HOW>', 'copy every byte each lap, or leave payload resident', ['copy', 'resident']))
     .option('--seed <N>', 'what rewritten addresses are drawn from')
     .option('--ops <PIPELINE>', "operations of the stack: 'eth | ip4 | tcp | count'")
-    .option('--cores <LIST>', 'CPUs to pin to, producers first, then the stack: 0,2-3')
+    .option('--cores <LIST>', 'CPUs to use, one per container, producers first: 0,2-3')
+    .addOption(choice('--placement <HOW>', 'how the work is spread over cores (default: auto)', PLACEMENT_MODES))
+    .option('--place <LIST>', 'container of source, intake and each step at first: 0,0,1,1 (held without --placement)')
+    .option('--latency <TIME>', 'how long a packet may wait for a full buffer, and for its turn (default: 1ms)')
+    .addOption(choice('--slices <HOW>', 'hand over each burst, or a whole slice', ['horizontal', 'vertical']))
+    .addOption(choice('--idle <HOW>', 'what a container does when there is nothing to do', ['spin', 'yield', 'backoff', 'sleep']))
     .option('--threads <N>', 'producer threads')
-    .option('--ring-size <SIZE>', 'bytes of packets in the ring, 4MiB for example, or auto')
+    .option('--ring-size <SIZE>', 'bytes of packets in the ring: 4MiB; auto = it sizes itself; auto:64MiB = from there down')
     .addOption(choice('--reader <POLICY>', 'what a slow reader does to the producer', ['block', 'lag', 'drop']))
     .option('--readers <N>', 'readers to wait for before the first packet (ring:NAME)')
     .addOption(choice('--digest <SCOPE>', 'delivered bytes that are hashed', ['full', 'headers']))
@@ -119,7 +136,12 @@ export function replayRequest(
     ...given('durationSeconds', '--duration', flags.duration, parseDuration),
     ...given('threads', '--threads', flags.threads, (text) => parseCount(text, 1, 1024)),
     ...given('cores', '--cores', flags.cores, parseCores),
-    ...given('ringBytes', '--ring-size', flags.ringSize, (text) => (text.toLowerCase() === 'auto' ? 'auto' : parseSize(text))),
+    ...(flags.placement && { placement: flags.placement }),
+    ...given('place', '--place', flags.place, parseContainers),
+    ...given('latencySeconds', '--latency', flags.latency, parseDuration),
+    ...(flags.slices && { slices: flags.slices }),
+    ...(flags.idle && { idle: flags.idle }),
+    ...(flags.ringSize !== undefined && labelled('--ring-size', () => ringSize(flags.ringSize ?? ''))),
     ...(flags.reader && { readerPolicy: flags.reader }),
     ...given('readers', '--readers', flags.readers, (text) => parseCount(text, 1, MOST_READERS)),
     ...(flags.ops !== undefined && { pipeline: flags.ops }),
@@ -130,6 +152,7 @@ export function replayRequest(
 export function reporting(flags: ReplayFlags): Reporting {
   return {
     quiet: flags.quiet ?? false,
+    verbose: flags.verbose ?? false,
     statsSeconds: null,
     json: flags.json ?? null,
     dryRun: flags.dryRun ?? false,
@@ -145,6 +168,19 @@ function given<Key extends string, Value>(
   parse: (text: string) => Value,
 ): { [K in Key]: Value } | Record<never, never> {
   return text === undefined ? {} : ({ [key]: labelled(flag, () => parse(text)) } as { [K in Key]: Value });
+}
+
+/** `0,0,1,1`: one number per element. */
+function parseContainers(text: string): number[] {
+  return text.split(',').map((part) => parseCount(part, 0, MOST_CONTAINERS));
+}
+
+/** `4MiB` stays; `auto` finds its size; `auto:4MiB` begins there and finds its size below. */
+function ringSize(text: string): Pick<ReplayRequest, 'ringBytes' | 'ringSizing'> {
+  const auto = text.trim().match(/^auto(?::(.*))?$/i);
+  if (auto === null) return { ringBytes: parseSize(text) };
+  const from = auto[1];
+  return from === undefined ? { ringBytes: 'auto' } : { ringBytes: parseSize(from), ringSizing: 'self' };
 }
 
 /** Null = auto. */

@@ -2,13 +2,22 @@
  * One replay from request to exit code: open, plan, start, watch, report. The watching costs the data path nothing: it reads
  * a statistics page. Called by the commands `replay` and `demo`.
  */
-import type { ReplayPlan, ReplayRequest, ReplayRun, RunOutcome, RunSnapshot, Trace } from '../replay/index.js';
-import { ModelTError } from '../stack/index.js';
+import {
+  fixedBecause,
+  type ReplayPlan,
+  type ReplayRequest,
+  type ReplayRun,
+  type RunOutcome,
+  type RunSnapshot,
+  type Trace,
+} from '../replay/index.js';
+import { type ActionRecord, ModelTError } from '../stack/index.js';
 import type { Context } from './context.js';
 import { counted, oneLine, sum } from './format.js';
 import type { Reporting } from './replay-options.js';
 import { refuseUnwritable, writeResult } from './result-file.js';
-import { exitCodeOf, intervalLine, isSound, summaryLines, traceWarnings } from './summary.js';
+import { actionLine } from './scheduler-report.js';
+import { exitCodeOf, intervalLine, isSound, ringEventLines, summaryLines, traceWarnings } from './summary.js';
 
 const PROGRESS_SECONDS = 1;
 const READERS_MS = 100;
@@ -24,6 +33,7 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
   }
   if (reporting.json !== null && reporting.json !== '-') refuseUnwritable(reporting.json);
   const trace = await load(context, request.inputs);
+  if (!reporting.quiet) noteFixedRing(context, { ...request, engine }, trace.live);
   // A live trace may break while it is replayed: what came before is reported, then the error is.
   let problem: unknown = null;
   let releaseSignals = (): void => {};
@@ -32,7 +42,7 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
   });
   try {
     const start = (chosen: ReplayPlan): Promise<Watched> =>
-      watch(context, context.replay.startReplay(trace, chosen, machine), chosen, reporting);
+      watch(context, context.replay.startReplay(trace, chosen, machine, telling(context, reporting)), chosen, reporting);
     const { outcome, release } = await start(plan).catch((error: unknown) => {
       // A GPU that nobody asked for by name must not be why a replay fails.
       const isOwnChoice = engine === 'webgpu' && request.engine === undefined && request.gpu === undefined;
@@ -49,6 +59,13 @@ export async function replayAndReport(context: Context, request: ReplayRequest, 
     releaseSignals();
     trace.close();
   }
+}
+
+/** A size that was left to the ring, where the ring cannot change it. */
+function noteFixedRing(context: Context, request: ReplayRequest, live: boolean): void {
+  if (request.ringBytes !== 'auto' && request.ringSizing !== 'self') return;
+  const obstacle = fixedBecause(request, request.target) ?? (live ? 'an input that is a stream' : null);
+  if (obstacle !== null) context.note(`model-t: --ring-size auto: the ring keeps its size with ${obstacle}`);
 }
 
 /** Files are loaded whole before the first packet; standard input is replayed while it grows. Either can be interrupted. */
@@ -101,6 +118,15 @@ async function watch(context: Context, run: ReplayRun, plan: ReplayPlan, reporti
   }
 }
 
+/** Every action with -v; that a container does not get its CPU is said in any case. */
+function telling(context: Context, { verbose, quiet }: Reporting): { onAction: (record: ActionRecord) => void } {
+  return {
+    onAction: (record) => {
+      if (verbose || (record.kind === 'starved' && !quiet)) context.note(`model-t: ${actionLine(record)}`);
+    },
+  };
+}
+
 /** Prints an interval line now and then: to standard error with --stats, over itself on a terminal otherwise. */
 function tell(context: Context, run: ReplayRun, plan: ReplayPlan, reporting: Reporting): () => void {
   const line = reporting.statsSeconds !== null ? context.note : context.status;
@@ -145,6 +171,7 @@ function report(context: Context, outcome: RunOutcome, trace: Trace, reporting: 
   if (reporting.json === '-') context.print(JSON.stringify(outcome, null, 2));
   else for (const line of summaryLines(outcome, info)) context.print(line);
   if (reporting.json !== null && reporting.json !== '-') writeResult(reporting.json, `${JSON.stringify(outcome, null, 2)}\n`);
+  if (reporting.verbose) for (const line of ringEventLines(outcome)) context.note(`model-t: ${line}`);
   if (!isSound(outcome)) context.note(`model-t: ${lossText(outcome)}`);
 }
 
@@ -153,6 +180,10 @@ function lossText(outcome: RunOutcome): string {
   const { offered, delivered, dropped } = outcome.totals;
   if (outcome.stopped === 'reader-died')
     return 'A reader died or broke the ring; what it had not consumed is lost. Start both again';
+  if (outcome.placement.disordered > 0) {
+    const bursts = counted(outcome.placement.disordered, 'burst');
+    return `${bursts} came to the end of a path out of turn. Do not use figures of this run`;
+  }
   if (!outcome.conserved) {
     const missing = offered - delivered - sum(dropped);
     return `${counted(missing, 'packet')} offered but neither delivered nor counted as dropped. Do not use figures of this run`;

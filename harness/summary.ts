@@ -4,6 +4,7 @@
  */
 import { type GpuOutcome, type ReplayPlan, type RunOutcome, type TraceInfo, WIRE_OVERHEAD_BYTES } from '../replay/index.js';
 import { binary, counted, decimal, grouped, oneLine, rates, reasons, sum } from './format.js';
+import { schedulerLines } from './scheduler-report.js';
 
 export type FinishedExitCode = 0 | 4 | 130;
 
@@ -22,6 +23,7 @@ export function summaryLines(outcome: RunOutcome, trace: TraceInfo): string[] {
     ...rateLines(outcome),
     ...accountLines(outcome),
     ...mutationLines(outcome),
+    ...schedulerLines(outcome),
     ...operationLines(outcome),
     ...readerLines(outcome),
     ...traceLines(trace),
@@ -104,12 +106,33 @@ function mutationLines(outcome: RunOutcome): string[] {
   ];
 }
 
+/** Of paths side by side, what they did together. */
 function operationLines(outcome: RunOutcome): string[] {
-  return outcome.operations.map((operation, index) => {
-    const verdicts = reasons(operation.verdicts);
-    const cost = isSound(outcome) ? costOf(outcome, index) : '';
-    return `operation ${shortName(operation.name)}: ${counted(operation.packets, 'packet')}${cost}${verdicts ? ` (${verdicts})` : ''}`;
+  const each = outcome.operations.length / Math.max(1, outcome.placement.paths);
+  const lanesOf = (index: number): Operations => outcome.operations.filter((_, other) => other % each === index);
+  const merged = outcome.operations.slice(0, each).map((one, index) => ({ ...one, cyclesPerPacket: cyclesOf(lanesOf(index)) }));
+  return merged.map((operation, index) => {
+    const alike = lanesOf(index);
+    const verdicts = reasons(summed(alike.map((one) => one.verdicts)));
+    const packets = alike.reduce((total, one) => total + one.packets, 0);
+    const cost = isSound(outcome) ? costOf(merged, index) : '';
+    return `operation ${shortName(operation.name)}: ${counted(packets, 'packet')}${cost}${verdicts ? ` (${verdicts})` : ''}`;
   });
+}
+
+type Operations = RunOutcome['operations'];
+
+/** Per packet of all lanes; those in which none was timed say nothing. */
+function cyclesOf(lanes: Operations): number {
+  const timed = lanes.filter(({ cyclesPerPacket }) => cyclesPerPacket > 0);
+  const packets = timed.reduce((total, one) => total + one.packets, 0);
+  return packets > 0 ? timed.reduce((total, one) => total + one.cyclesPerPacket * one.packets, 0) / packets : 0;
+}
+
+function summed(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const record of records) for (const [key, value] of Object.entries(record)) total[key] = (total[key] ?? 0) + value;
+  return total;
 }
 
 /** A thousand patterns are no name. */
@@ -119,7 +142,7 @@ function shortName(name: string): string {
 }
 
 /** Operations of a header pass run as one: what they take together stands with the first. */
-function costOf({ operations }: RunOutcome, index: number): string {
+function costOf(operations: Operations, index: number): string {
   const { pass, cyclesPerPacket = 0 } = operations[index] ?? {};
   /* Bursts are timed by chance; of few there may be no figure. */
   if (pass === undefined) return cyclesPerPacket > 0 ? `, ${cyclesPerPacket.toFixed(1)} cycles per packet` : '';
@@ -138,6 +161,25 @@ function readerLines(outcome: RunOutcome): string[] {
         const lost = reader.lost > 0 ? `, lost ${grouped(reader.lost)}` : '';
         return `reader ${reader.pid}${ring.name ? ` of ring ${oneLine(ring.name)}` : ''}: ${reader.state}, delivered ${grouped(reader.delivered)}${lost}`;
       }),
+  );
+}
+
+const RING_REASONS: Readonly<Record<RunOutcome['rings'][number]['events'][number]['reason'], string>> = {
+  start: 'where it starts',
+  smaller: 'looks whether a smaller one is faster',
+  larger: 'looks whether a larger one is faster',
+  back: 'the other was no better',
+  hold: 'stays, as fast as the best seen',
+  bursts: 'the reader stalls in bursts',
+};
+
+/** How rings that size themselves did so: a line for each change. */
+export function ringEventLines(outcome: RunOutcome): string[] {
+  return outcome.rings.flatMap(({ name, events }) =>
+    events.map(({ seconds, bytes, distance, packetsPerSecond, reason }, index) => {
+      const before = index > 0 ? `; before: ${decimal(packetsPerSecond, 'pps')}, ${counted(distance, 'packet')} waiting` : '';
+      return `${seconds.toFixed(3)} s: ring${name ? ` ${oneLine(name)}` : ''} ${binary(bytes)}, ${RING_REASONS[reason]}${before}`;
+    }),
   );
 }
 
@@ -173,11 +215,14 @@ export function intervalLine(
     readonly dropped: number;
     readonly laps: number;
     readonly seconds: number;
+    readonly ringBytes?: number;
+    readonly ringResizes?: number;
   },
   before: { readonly delivered: number; readonly bytes: number; readonly seconds: number },
 ): string {
   const seconds = now.seconds - before.seconds;
   const speed = seconds > 0 ? rates(now.delivered - before.delivered, now.bytes - before.bytes, seconds) : phase;
   const drops = now.dropped > 0 ? `, ${grouped(now.dropped)} dropped` : '';
-  return `${now.seconds.toFixed(1)} s: ${counted(now.delivered, 'packet')}, lap ${grouped(now.laps)}${drops}, ${speed}`;
+  const ring = now.ringResizes ? `, ring ${binary(now.ringBytes ?? 0)}` : '';
+  return `${now.seconds.toFixed(1)} s: ${counted(now.delivered, 'packet')}, lap ${grouped(now.laps)}${drops}, ${speed}${ring}`;
 }

@@ -2,13 +2,17 @@
  * One native run: its configuration from a plan, its statistics page, and the outcome at its end. Both engines run through here:
  * the native one with nothing else, the WebGPU one with the device's staging memory. Called by run.ts and webgpu/gpu-run.ts.
  */
-import { type Machine, ModelTError } from '../stack/index.js';
+import { type Machine, ModelTError, type Placement } from '../stack/index.js';
+import { ByHand } from './by-hand.js';
 import type { TraceInfo } from './captures/native-trace.js';
+import { type Layout, layOut, NO_HELPER, placedBy, scheduled } from './layout.js';
 import { parsePrefix } from './mutation.js';
 import { type NativeGpuConfig, type NativeRun, type NativeRunConfig, type NativeRunResult, replayNative } from './native-run.js';
 import { outcomeOf } from './outcome.js';
 import { openPcapFile, type PcapFile } from './pcap-file.js';
 import type { ReplayPlan, RunOutcome, RunSnapshot } from './plan-types.js';
+import type { Watch } from './run.js';
+import { nativePlacement } from './scheduling.js';
 import { stackProgram } from './stack-plan.js';
 import { Sampler, Statistics, takeSnapshot } from './statistics.js';
 import { nativeOf, type Trace } from './trace.js';
@@ -23,10 +27,10 @@ function slotBytes(length: number): number {
   return Math.ceil((2 + length) / 64) * 64 + 64;
 }
 
-/** The ring the run will have: an `auto` size grows to four of the largest slots, because bursts are quarters. */
+/** The ring the run will have at most: an `auto` size grows to four of the largest slots, because bursts are quarters. */
 function regionBytes(plan: ReplayPlan, trace: Trace, info: TraceInfo): number {
   if (plan.ringSizing === 'fixed') return plan.ringBytes;
-  if (trace.live) return Math.max(plan.ringBytes, LIVE_RING_BYTES);
+  if (trace.live) return Math.max(plan.ringStartBytes, LIVE_RING_BYTES);
   return Math.max(plan.ringBytes, Math.ceil((4 * slotBytes(info.largest)) / 4096) * 4096);
 }
 
@@ -36,7 +40,7 @@ export function mutationConfig(plan: ReplayPlan): Pick<NativeRunConfig, 'unique'
   return { unique: plan.unique, seed: BigInt(plan.seed), rewrites };
 }
 
-function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null): NativeRunConfig {
+function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null, layout: Layout): NativeRunConfig {
   return {
     target: plan.target.kind,
     ringName: plan.target.kind === 'ring' ? plan.target.name : '',
@@ -47,9 +51,15 @@ function nativeConfig(plan: ReplayPlan, region: number, file: PcapFile | null): 
     limit: plan.limit === null ? UNLIMITED : BigInt(plan.limit),
     durationNs: plan.durationSeconds === null ? 0n : BigInt(Math.max(1, Math.round(plan.durationSeconds * 1e9))),
     threads: plan.threads,
-    cpus: plan.cores,
+    containers: layout.containers,
+    idle: plan.placement.idle,
+    lanes: layout.lanes,
+    placement: nativePlacement(layout.placement, plan.placement.latencySeconds),
+    helperCpu: layout.helperCpu ?? NO_HELPER,
     resident: plan.payload === 'resident',
     regionBytes: BigInt(region),
+    selfSizing: plan.ringSizing === 'self',
+    startBytes: BigInt(plan.ringStartBytes),
     policy: plan.readerPolicy,
     waitReaders: plan.readers,
     digestLines: plan.digest === 'full' ? 0 : HEADER_LINES,
@@ -66,30 +76,50 @@ export interface Launched {
   readonly native: NativeRun;
   snapshot(): RunSnapshot;
   abort(): void;
+  /** Empty, or a sentence why not: see ReplayRun. */
+  place(placement: Placement, path: number): string;
   /** Once: resolves when everything has ended. Rejects with ModelTError when the run broke or was aborted. */
   finish(engine: DescribeEngine): Promise<RunOutcome>;
 }
 
-/** Starts the native threads at once. Throws ModelTError when they cannot start. */
-export function launch(trace: Trace, plan: ReplayPlan, machine: Machine, gpu?: NativeGpuConfig): Launched {
-  const info = trace.info();
-  const file = plan.target.kind === 'pcap' ? openPcapFile(plan.target.path, info) : null;
-  let native: NativeRun;
+export interface LaunchOptions extends Watch {
+  readonly gpu?: NativeGpuConfig;
+}
+
+function startNative(
+  trace: Trace,
+  info: TraceInfo,
+  plan: ReplayPlan,
+  layout: Layout,
+  file: PcapFile | null,
+  gpu?: NativeGpuConfig,
+): NativeRun {
   try {
-    const config = nativeConfig(plan, regionBytes(plan, trace, info), file);
-    native = new (replayNative().Run)(nativeOf(trace), gpu ? { ...config, gpu } : config);
+    const config = nativeConfig(plan, regionBytes(plan, trace, info), file, layout);
+    return new (replayNative().Run)(nativeOf(trace), gpu ? { ...config, gpu } : config);
   } catch (error) {
     file?.discard();
     throw new ModelTError('RUN_IMPOSSIBLE', error instanceof Error ? error.message : String(error), 2);
   }
-  const statistics = new Statistics(native.statistics());
+}
+
+/** Starts the native threads at once. Throws ModelTError when they cannot start. */
+export function launch(trace: Trace, info: TraceInfo, plan: ReplayPlan, machine: Machine, options: LaunchOptions = {}): Launched {
+  const layout = layOut(trace, info, plan, machine);
+  const file = plan.target.kind === 'pcap' ? openPcapFile(plan.target.path, info) : null;
+  const native = startNative(trace, info, plan, layout, file, options.gpu);
+  const statistics = new Statistics(native.statistics(), native.shape());
+  const scheduling = scheduled(plan, machine, layout, native, statistics, options);
+  const byHand = new ByHand(native, statistics, layout.placement, plan.placement.latencySeconds);
   const snapshot = (): RunSnapshot => takeSnapshot(plan, statistics, trace.info());
   const samples = new Sampler(snapshot);
+  scheduling?.start();
   let aborted = false;
   const finish = async (engine: DescribeEngine): Promise<RunOutcome> => {
     let keep = false; /* a file known to be wrong gets no name */
     try {
       const result = await native.wait();
+      scheduling?.end();
       if (aborted) throw new ModelTError('ABORTED', 'Aborted before everything was drained; there is no result', 130);
       const outcome = outcomeOf({
         trace,
@@ -98,11 +128,13 @@ export function launch(trace: Trace, plan: ReplayPlan, machine: Machine, gpu?: N
         engine: await engine(result),
         statistics,
         samples: samples.taken,
+        placed: placedBy(layout, scheduling ?? byHand, scheduling?.actions ?? []),
         result,
       });
       keep = outcome.conserved && outcome.verified.ok;
       return outcome;
     } finally {
+      scheduling?.end();
       samples.end();
       if (keep) file?.commit();
       else file?.discard();
@@ -112,5 +144,9 @@ export function launch(trace: Trace, plan: ReplayPlan, machine: Machine, gpu?: N
     aborted = true;
     native.abort();
   };
-  return { native, snapshot, abort, finish };
+  const place = (placement: Placement, path: number): string =>
+    scheduling
+      ? 'the scheduler moves the elements of this run: hold them with --place, or use --placement fused'
+      : byHand.place(placement, path);
+  return { native, snapshot, abort, place, finish };
 }

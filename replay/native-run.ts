@@ -4,6 +4,7 @@
  */
 import { type NativeProgram, nativeModule } from '../stack/index.js';
 import type { NativeTrace } from './captures/native-trace.js';
+import type { IdleStrategy, RingEvent } from './plan-types.js';
 
 export interface NativeRewrite {
   readonly address: Uint8Array;
@@ -113,6 +114,24 @@ export interface NativeBatch {
   readonly segments: readonly NativeSegment[];
 }
 
+/** A placement (stack/scheduler/types.ts) as native code takes it. */
+export interface NativePlacement {
+  readonly containers: readonly number[];
+  readonly window: number;
+  readonly sliceBursts: number;
+  readonly fillPackets: number;
+  readonly latencyNs: bigint;
+  readonly vertical: boolean;
+}
+
+/** A switch of placement that is over. */
+export interface NativeSwitch {
+  readonly path: number;
+  readonly atPacket: number;
+  /** During which intake stood still. */
+  readonly blockedSeconds: number;
+}
+
 /** Numbers that may exceed 2^53 are bigints; 2^64-1 = no limit. */
 export interface NativeRunConfig extends NativeMutation {
   readonly target: 'stack' | 'ring' | 'pcap' | 'null';
@@ -125,9 +144,24 @@ export interface NativeRunConfig extends NativeMutation {
   readonly limit: bigint;
   readonly durationNs: bigint;
   readonly threads: number;
-  readonly cpus: readonly number[];
+  /**
+   * One pinned thread each (CPU -1: not pinned). With lanes, container i has all of lane i. Else, where element 0 of the placement is
+   * in the path, all are the path's; where it is not (-1) the first `threads` are the producers', the others the path's.
+   */
+  readonly containers: readonly { readonly name: string; readonly cpu: number }[];
+  readonly idle: IdleStrategy;
+  /** Sub-traces by flow, each with ring, engine and path of its own; 1 = the trace as it is. */
+  readonly lanes: number;
+  /** Of every path at the start; containers count within the path. */
+  readonly placement: NativePlacement;
+  /** CPU of a container that fetches ahead of intake, paused at first; -2 = there is none. */
+  readonly helperCpu: number;
   readonly resident: boolean;
+  /** The most where the ring sizes itself. */
   readonly regionBytes: bigint;
+  /** One thread, a complete trace, copied payload; elsewhere the size is fixed. */
+  readonly selfSizing: boolean;
+  readonly startBytes: bigint;
   readonly policy: 'block' | 'lag' | 'drop';
   readonly waitReaders: number;
   readonly digestLines: number;
@@ -148,6 +182,15 @@ export interface NativeReader {
   readonly state: 'drained' | 'detached' | 'died' | 'faulty';
 }
 
+export interface NativeRing {
+  readonly bytes: number;
+  readonly descriptors: number;
+  readonly hugePages: string;
+  readonly finalBytes: number;
+  /** None where the size was fixed. */
+  readonly events: readonly RingEvent[];
+}
+
 export interface NativeRunResult {
   readonly offered: number;
   readonly offeredBytes: number;
@@ -158,7 +201,8 @@ export interface NativeRunResult {
   readonly stopped: 'end' | 'duration' | 'interrupted' | 'reader-died' | 'failed';
   /** One sentence; empty = none. */
   readonly error: string;
-  readonly container: {
+  /** Sums over the paths; null: the readers were not ours. */
+  readonly path: {
     readonly delivered: number;
     readonly bytes: number;
     readonly lost: number;
@@ -173,12 +217,23 @@ export interface NativeRunResult {
   };
   /** Slot bytes that threads of the engine copied; 0 for push. */
   readonly hostCopiedBytes: number;
-  readonly ring: { readonly bytes: number; readonly descriptors: number; readonly hugePages: string };
+  /** One per lane. */
+  readonly rings: readonly NativeRing[];
+  /** Packets of one lap in each lane. */
+  readonly lanePackets: readonly number[];
 }
 
 export interface NativeRun {
-  /** The statistics page: producer block, container block, operation blocks (stack/layout.ts). Live memory. */
+  /** The statistics page: blocks of producers, paths, containers and operations (stack/layout.ts). Live memory. */
   statistics(): ArrayBuffer;
+  /** What the page holds; fewer lanes than asked for where there are fewer flows. */
+  shape(): { readonly paths: number; readonly containers: number; readonly operations: number };
+  /** Switches a path to another placement while packets flow. Empty, or a sentence why not now. */
+  place(path: number, placement: NativePlacement): string;
+  /** Switches that ended since the last call. */
+  switches(): readonly NativeSwitch[];
+  /** `helper` is the last container. Takes effect after what it is doing; bounded by one slice. */
+  control(container: number, command: 'pause' | 'resume' | 'stop'): void;
   stop(): void;
   abort(): void;
   /** Once. Resolves when all threads have ended and the reference has checked what was delivered. */
@@ -211,6 +266,8 @@ interface ReplayNative {
     trace: NativeTrace,
     mutation: NativeMutation,
   ) => NativeDeviceImage;
+  /** Packets and captured bytes of a lap that each lane would have; fewer lanes where there are fewer flows. */
+  laneShares(trace: NativeTrace, lanes: number): readonly { readonly packets: number; readonly bytes: number }[];
   /** memcpy of the trace into a ring-sized region; captured frame bytes per second. */
   measureTraceCopy(trace: NativeTrace, regionBytes: number, seconds: number): number;
   /** memcpy of the trace into `buffers` buffers of `batchBytes` bytes in turn; captured frame bytes per second. */

@@ -4,7 +4,7 @@
  * A plan is frozen data: printed by `--dry-run`, stored with each result, replayable from it. Nothing here has effects;
  * every folder may import these types through the door of `replay/`.
  */
-import type { PipelineSpec } from '../stack/index.js';
+import type { ActionRecord, PipelineSpec, Placement, PlacementMode, Slices } from '../stack/index.js';
 
 export type Isa = 'scalar' | 'avx2' | 'avx512';
 export type ReaderPolicy = 'block' | 'lag' | 'drop';
@@ -26,6 +26,22 @@ export interface Rewrite {
   readonly field: 'src';
   /** IPv4 or IPv6 prefix, canonical text such as `10.0.0.0/8`. */
   readonly cidr: string;
+}
+
+/** What a container does in a turn that found nothing to do (stack/native/idle.h). */
+export type IdleStrategy = 'spin' | 'yield' | 'backoff' | 'sleep';
+
+/** How the work is spread over cores; what it comes to is decided when the trace is known (replay/placement.ts). */
+export interface PlacementPlan {
+  readonly mode: PlacementMode;
+  /** How long a packet may wait for the buffer to fill and for others to have their turn. */
+  readonly latencySeconds: number;
+  readonly slices: Slices;
+  readonly idle: IdleStrategy;
+  /** Container of each element at first, instead of the one that would be chosen. */
+  readonly start: readonly number[] | null;
+  /** False: elements stay where they are at first. */
+  readonly moves: boolean;
 }
 
 /** What may be asked of the WebGPU engine; everything is optional. */
@@ -72,9 +88,17 @@ export interface ReplayRequest {
   readonly limit?: number;
   readonly durationSeconds?: number;
   readonly threads?: number;
-  /** CPU numbers: producers first, then the stack's container. */
+  /** CPU numbers, one per container: producers first, then the stack. */
   readonly cores?: readonly number[];
+  readonly placement?: PlacementMode;
+  readonly latencySeconds?: number;
+  readonly slices?: Slices;
+  readonly idle?: IdleStrategy;
+  /** Container of source, intake and each unit of the pipeline. Without `placement` it is held. */
+  readonly place?: readonly number[];
   readonly ringBytes?: number | 'auto';
+  /** The ring finds its size itself: it begins with `ringBytes` and never exceeds that. With `auto` it does so anyway. */
+  readonly ringSizing?: 'self';
   readonly readerPolicy?: ReaderPolicy;
   /** For `ring:` targets: how many readers to wait for before the first packet. Default 1. */
   readonly readers?: number;
@@ -98,11 +122,15 @@ export interface ReplayPlan {
   readonly limit: number | null;
   readonly durationSeconds: number | null;
   readonly threads: number;
-  /** One CPU per producer thread, then one for the container; empty = not pinned. */
+  /** One CPU per container, those of producers first; empty = not pinned. */
   readonly cores: readonly number[];
+  readonly placement: PlacementPlan;
+  /** The most where the ring sizes itself. */
   readonly ringBytes: number;
-  /** `auto`: enlarged at the start if a frame of the trace needs it. */
-  readonly ringSizing: 'auto' | 'fixed';
+  /** What is in use at first: less than `ringBytes` in a ring that may grow. */
+  readonly ringStartBytes: number;
+  /** `auto`: enlarged at the start if a frame of the trace needs it. `self`: that, and it changes its size while packets flow. */
+  readonly ringSizing: 'auto' | 'self' | 'fixed';
   readonly readerPolicy: ReaderPolicy;
   readonly readers: number;
   /** Canonical text of the pipeline; empty unless the target is `stack`. */
@@ -127,8 +155,22 @@ export interface RunSnapshot {
   readonly seconds: number;
   /** Packets published but not yet consumed by the slowest reader. */
   readonly ringDistance: number;
+  /** Of the ring, in use now, and how often that has changed. */
+  readonly ringBytes: number;
+  readonly ringResizes: number;
   /** Readers found dead, or with a cursor that cannot be. */
   readonly failedReaders: number;
+}
+
+/** The ring has this size from then on; distance and rate are of the time before, at the size before. */
+export interface RingEvent {
+  readonly seconds: number;
+  readonly bytes: number;
+  /** Packets between producer and slowest reader, weighted moving average. */
+  readonly distance: number;
+  readonly packetsPerSecond: number;
+  /** `smaller`, `larger`: a look at another size; `back`: it was no better; `hold`: it was; `bursts`: the reader stalls in bursts. */
+  readonly reason: 'start' | 'smaller' | 'larger' | 'back' | 'hold' | 'bursts';
 }
 
 export interface OperationResult {
@@ -149,6 +191,10 @@ export interface RingResult {
   readonly bytes: number;
   readonly descriptors: number;
   readonly hugePages: string;
+  /** In use at the end. */
+  readonly finalBytes: number;
+  /** How a ring that sizes itself did so; at most 1024, then every second one is dropped. */
+  readonly events: readonly RingEvent[];
   readonly readers: readonly {
     readonly pid: number;
     readonly policy: ReaderPolicy;
@@ -192,6 +238,39 @@ export interface GpuOutcome {
   readonly threadShare: number | null;
 }
 
+/** Where things ran, and what the scheduler did about it. */
+export interface PlacementOutcome {
+  /** What `auto` came to; else what was asked for. */
+  readonly chosen: Exclude<PlacementMode, 'auto'>;
+  readonly why: string;
+  /** Of the first placement, by the costs known at the start; null = nothing was measured. */
+  readonly expectedPacketsPerSecond: number | null;
+  /** Of each mode that was possible; 0 = it was not. */
+  readonly expected: readonly { readonly mode: PlacementMode; readonly packetsPerSecond: number }[];
+  /** Paths side by side: lanes of a replicated run, else one. */
+  readonly paths: number;
+  /** Elements of a path in order, as `final.containers` numbers them. */
+  readonly elements: readonly string[];
+  readonly final: Placement;
+  readonly actions: readonly ActionRecord[];
+  readonly switches: number;
+  /** Time during which intake stood still for switches: all of them, and the longest. */
+  readonly blockedSeconds: number;
+  readonly longestBlockedSeconds: number;
+  /** Bursts that came to the end of a path out of turn. */
+  readonly disordered: number;
+}
+
+export interface ContainerResult {
+  readonly name: string;
+  /** -1: not pinned. */
+  readonly core: number;
+  readonly turns: number;
+  readonly idleTurns: number;
+  /** Share of its time in turns that did something. */
+  readonly busy: number;
+}
+
 export interface RunOutcome {
   readonly schema: 'model-t/run';
   readonly schemaVersion: string;
@@ -230,6 +309,9 @@ export interface RunOutcome {
   readonly verified: { readonly laps: number; readonly packets: number; readonly ok: boolean };
   readonly stopped: 'end' | 'limit' | 'duration' | 'interrupted' | 'reader-died' | 'failed';
   readonly operations: readonly OperationResult[];
+  /** Since 1.3.0, as are containers. */
+  readonly placement: PlacementOutcome;
+  readonly containers: readonly ContainerResult[];
   readonly rings: readonly RingResult[];
   readonly samples: readonly {
     readonly seconds: number;

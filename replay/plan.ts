@@ -2,10 +2,19 @@
  * From what the user asked for to what will run: defaults, checks, and the machine's share. Pure, so that `--dry-run` and
  * tests see exactly what a run would do.
  */
-import { type Calibrate, DEFAULT_PIPELINE, type Machine, ModelTError, parsePipeline, READER_SLOTS } from '../stack/index.js';
+import {
+  type Calibrate,
+  DEFAULT_LATENCY_SECONDS,
+  DEFAULT_PIPELINE,
+  type Machine,
+  ModelTError,
+  type PlacementMode,
+  parsePipeline,
+  READER_SLOTS,
+} from '../stack/index.js';
 import { formatPrefix, parsePrefix } from './mutation.js';
 import { planGpu, refuseGpuConflicts } from './plan-gpu.js';
-import type { Isa, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unchosen, Unique } from './plan-types.js';
+import type { Isa, PlacementPlan, ReplayPlan, ReplayRequest, ReplayTarget, Rewrite, Unchosen, Unique } from './plan-types.js';
 import { chooseVariants } from './stack-plan.js';
 
 const KIB = 1024;
@@ -16,6 +25,8 @@ export const MAX_RING_BYTES = 2 ** 32;
 const MAX_THREADS = 3;
 /** 30 years: far below what nanoseconds in 64 bits hold. */
 const MAX_SECONDS = 1e9;
+/** Containers that a path may have (stack/native/path.h). */
+const MOST_CONTAINERS = 64;
 
 function refuse(code: string, message: string, remedy: string): never {
   throw new ModelTError(code, message, 2, remedy);
@@ -55,35 +66,78 @@ function planUnique(request: ReplayRequest): Unique {
   return 'off';
 }
 
-/** The container is the thread behind the producers, when the reader is ours. */
-function containers(target: ReplayTarget): number {
-  return target.kind === 'stack' || target.kind === 'pcap' ? 1 : 0;
+/** Without --cores no more than these are taken: the rest of a large machine is left alone. */
+const MOST_DEFAULT_CORES = 8;
+
+/** One producing thread, and a reader that is ours: source and stack may share containers, and move between them. */
+function isMovable(request: ReplayRequest, target: ReplayTarget, threads: number): boolean {
+  return (target.kind === 'stack' || target.kind === 'pcap') && threads === 1 && request.engine !== 'webgpu';
 }
 
-/** One CPU per thread, one per core first. Too few CPUs: nothing is pinned and the kernel shares them out. */
-function planCores(request: ReplayRequest, machine: Machine, threads: number, target: ReplayTarget): number[] {
-  const pulls = request.engine === 'webgpu' && request.gpu?.insert === 'pull' && containers(target) === 1;
-  const wanted = pulls ? 1 : threads + containers(target);
-  /* The consumer's core copies: thread and container share it. */
-  const shared = (cpus: readonly number[]): number[] => (pulls ? cpus.slice(-1).flatMap((cpu) => [cpu, cpu]) : [...cpus]);
+/** How many containers a run has at most, and at least. */
+function containersOf(request: ReplayRequest, target: ReplayTarget, threads: number, mode: PlacementMode): [number, number] {
+  const reads = target.kind === 'stack' || target.kind === 'pcap';
+  if (isMovable(request, target, threads)) return [1, mode === 'fused' ? 2 : MOST_DEFAULT_CORES];
+  /* The consumer's core copies. */
+  if (reads && request.engine === 'webgpu' && request.gpu?.insert === 'pull') return [1, 1];
+  return [threads + (reads ? 1 : 0), threads + (reads ? 1 : 0)];
+}
+
+/** One CPU per container, one per physical core first. Too few for threads that cannot share: nothing is pinned. */
+function planCores(
+  request: ReplayRequest,
+  machine: Machine,
+  threads: number,
+  target: ReplayTarget,
+  mode: PlacementMode,
+): number[] {
+  const [least, most] = containersOf(request, target, threads, mode);
   if (request.cores === undefined) {
-    if (pulls) return shared(machine.cpus);
-    /* A software GPU works on all CPUs, and with a real one the thread before the container hardly runs: nothing to pin. */
+    if (request.engine === 'webgpu' && most === 1) return machine.cpus.slice(-1);
+    /* A software GPU works on all CPUs, and with a real one the thread before the stack hardly runs: nothing to pin. */
     if (request.engine === 'webgpu') return [];
     const depth = Math.max(...machine.cores.map((core) => core.length), 0);
     const spread = Array.from({ length: depth }, (_, i) => machine.cores.map((core) => core[i])).flat();
-    const cpus = spread.filter((cpu) => cpu !== undefined);
-    return cpus.length >= wanted ? cpus.slice(0, wanted) : [];
+    const cpus = spread.filter((cpu) => cpu !== undefined).slice(0, Math.max(1, Math.floor(machine.cpuQuota ?? Infinity)));
+    return cpus.length >= least ? cpus.slice(0, most) : [];
   }
   const foreign = request.cores.find((cpu) => !machine.cpus.includes(cpu));
   if (foreign !== undefined) {
     refuse('CORE_UNAVAILABLE', `--cores: CPU ${foreign} may not be used here`, `This process may use ${machine.cpus.join(',')}`);
   }
-  if (new Set(request.cores).size < wanted) {
-    const why = `${threads} producing and ${wanted - threads} consuming thread(s) need ${wanted} CPUs`;
-    refuse('CORES_TOO_FEW', `--cores names ${new Set(request.cores).size} CPU(s); ${why}`, 'Name more, or leave --cores out');
+  const cores = [...new Set(request.cores)];
+  if (cores.length < least) {
+    const why = `${threads} producing and ${least - threads} consuming thread(s) need ${least} CPUs`;
+    refuse('CORES_TOO_FEW', `--cores names ${cores.length} CPU(s); ${why}`, 'Name more, or leave --cores out');
   }
-  return shared([...new Set(request.cores)].slice(0, wanted));
+  const limit = isMovable(request, target, threads) && mode !== 'fused' ? MOST_CONTAINERS : most;
+  return least === 1 && most === 1 ? cores.slice(-1) : cores.slice(0, limit);
+}
+
+function planPlacement(request: ReplayRequest, target: ReplayTarget, threads: number): PlacementPlan {
+  const movable = isMovable(request, target, threads);
+  const asked = request.placement ?? (request.place ? 'piped' : undefined);
+  const mode = asked ?? (movable && target.kind === 'stack' ? 'auto' : 'fused');
+  if (mode !== 'fused' && asked !== undefined && !(movable && target.kind === 'stack')) {
+    const problem = `--placement ${mode} needs the native engine, one producing thread, and --to stack`;
+    refuse('PLACEMENT_IMPOSSIBLE', problem, 'Use --placement fused, or leave it out');
+  }
+  if (asked !== undefined && asked !== 'fused' && asked !== 'auto' && request.readerPolicy === 'lag') {
+    const problem = `--reader lag needs one container for the whole stack, which --placement ${asked} does not give it`;
+    refuse('PLACEMENT_IMPOSSIBLE', problem, 'Use --placement fused');
+  }
+  if (request.place && (mode === 'replicated' || mode === 'fused')) {
+    refuse('PLACEMENT_IMPOSSIBLE', `--place does not go with --placement ${mode}`, 'Use --placement piped, or leave it out');
+  }
+  return {
+    mode: mode === 'auto' && request.readerPolicy === 'lag' ? 'fused' : mode,
+    latencySeconds: request.latencySeconds ?? DEFAULT_LATENCY_SECONDS,
+    slices: request.slices ?? 'horizontal',
+    /* Where a software GPU makes the packets, the CPUs are what they are made with. */
+    idle: request.idle ?? (request.engine === 'webgpu' ? 'sleep' : 'backoff'),
+    start: request.place ? [...request.place] : null,
+    moves: request.place === undefined || request.placement !== undefined,
+  };
 }
 
 /**
@@ -98,13 +152,38 @@ function autoRingBytes(machine: Machine): number {
   return bytes;
 }
 
-function planRing(request: ReplayRequest, machine: Machine): number {
+/** What `--ring-size auto` may grow to: beyond, nothing but a reader that stalls for milliseconds has use for it. */
+const MOST_AUTO_BYTES = 16 * KIB * KIB;
+
+/** Why the ring of this replay cannot change its size, however much that is wished; null = it can. */
+export function fixedBecause(request: ReplayRequest, target: ReplayTarget = { kind: 'stack' }): string | null {
+  if (request.inputs.includes('-')) return 'standard input, whose largest packet is not known before the end';
+  if (request.engine === 'webgpu') return 'the WebGPU engine';
+  if ((request.threads ?? 1) > 1) return `--threads ${request.threads}`;
+  if (request.payload === 'resident') return '--payload resident';
+  if (target.kind === 'null') return '--to null, which nobody reads';
+  return target.kind === 'pcap' ? '--to pcap, which is as slow as the disk' : null;
+}
+
+type RingPlan = Pick<ReplayPlan, 'ringBytes' | 'ringStartBytes' | 'ringSizing'>;
+
+function planRing(request: ReplayRequest, machine: Machine, target: ReplayTarget): RingPlan {
   const asked = request.ringBytes ?? 'auto';
-  if (asked === 'auto') return autoRingBytes(machine);
+  const obstacle = fixedBecause(request, target);
+  if (asked === 'auto') {
+    const bytes = autoRingBytes(machine);
+    if (request.ringBytes === undefined || obstacle !== null)
+      return { ringBytes: bytes, ringStartBytes: bytes, ringSizing: 'auto' };
+    return { ringBytes: Math.max(bytes, MOST_AUTO_BYTES), ringStartBytes: bytes, ringSizing: 'self' };
+  }
   if (asked < MIN_RING_BYTES || asked > MAX_RING_BYTES || asked % 64 !== 0) {
     refuse('RING_SIZE', `--ring-size ${asked} is not a multiple of 64 between 64 KiB and 4 GiB`, 'Use for example 512KiB');
   }
-  return asked;
+  if (request.ringSizing === undefined) return { ringBytes: asked, ringStartBytes: asked, ringSizing: 'fixed' };
+  if (obstacle !== null) {
+    refuse('RING_SELF', `--ring-size auto:${asked}: a ring cannot change its size with ${obstacle}`, 'Give a plain size');
+  }
+  return { ringBytes: asked, ringStartBytes: asked, ringSizing: 'self' };
 }
 
 /** Programs come here without the command line's checks: what is no number would be endless or zero to native code. */
@@ -163,6 +242,7 @@ function refuseConflicts(plan: Unchosen, request: ReplayRequest): void {
 export function planReplay(request: ReplayRequest, machine: Machine, calibrate?: Calibrate): ReplayPlan {
   const target = request.target ?? { kind: 'stack' };
   const threads = request.threads ?? 1;
+  const placement = planPlacement(request, target, threads);
   const pipeline = target.kind === 'stack' ? parsePipeline(request.pipeline ?? DEFAULT_PIPELINE) : null;
   const plan: Unchosen = {
     planVersion: 1,
@@ -179,9 +259,9 @@ export function planReplay(request: ReplayRequest, machine: Machine, calibrate?:
     limit: request.limit ?? null,
     durationSeconds: request.durationSeconds ?? null,
     threads,
-    cores: planCores(request, machine, threads, target),
-    ringBytes: planRing(request, machine),
-    ringSizing: request.ringBytes === undefined || request.ringBytes === 'auto' ? 'auto' : 'fixed',
+    cores: planCores(request, machine, threads, target, placement.mode),
+    placement,
+    ...planRing(request, machine, target),
     readerPolicy: request.readerPolicy ?? 'block',
     readers: request.readers ?? 1,
     pipeline: pipeline?.text ?? '',

@@ -4,7 +4,7 @@
  * JavaScript touches no packet: a native run is four native calls whatever the packet count (new, statistics, wait, perhaps
  * stop); the WebGPU engine adds a few calls per batch (webgpu/stream.ts). Called by the CLI and by programs.
  */
-import { type Machine, ModelTError } from '../stack/index.js';
+import { type ActionRecord, type Machine, ModelTError, type Placement } from '../stack/index.js';
 import type { TraceInfo } from './captures/native-trace.js';
 import { launch } from './launch.js';
 import { replayNative } from './native-run.js';
@@ -18,7 +18,20 @@ export interface ReplayRun {
   stop(): void;
   /** Ends at once; readers see an aborted stream, and `outcome` rejects with ModelTError ABORTED (130). */
   abort(): void;
+  /** Switches a path to another placement while packets flow. Empty, or a sentence why not: not now, or never, because the policy moves elements. */
+  place?(placement: Placement, path?: number): string;
+  /**
+   * Pauses, resumes or kills a container (`containers` of the result, from 0). A run of which a container was killed ends, and
+   * `outcome` rejects with ModelTError RUN_FAILED (4), which says how far it had come.
+   */
+  control?(container: number, command: 'pause' | 'resume' | 'stop'): void;
   readonly outcome: Promise<RunOutcome>;
+}
+
+/** Who is told what while a run goes on. */
+export interface Watch {
+  /** Of what the scheduler does, as it does it. */
+  readonly onAction?: (record: ActionRecord) => void;
 }
 
 function refuseImpossible(plan: ReplayPlan, trace: Trace, info: TraceInfo): void {
@@ -39,15 +52,18 @@ function refuseImpossible(plan: ReplayPlan, trace: Trace, info: TraceInfo): void
  * Starts the run. Throws ModelTError when it cannot start; `outcome` rejects with ModelTError when it breaks, or when a
  * device for the WebGPU engine, which is set up meanwhile, cannot be had.
  */
-export function startReplay(trace: Trace, plan: ReplayPlan, machine: Machine): ReplayRun {
-  refuseImpossible(plan, trace, trace.info());
-  if (plan.engine === 'webgpu') return startGpuReplay(trace, plan, machine);
-  const launched = launch(trace, plan, machine);
+export function startReplay(trace: Trace, plan: ReplayPlan, machine: Machine, watch: Watch = {}): ReplayRun {
+  const info = trace.info();
+  refuseImpossible(plan, trace, info);
+  if (plan.engine === 'webgpu') return startGpuReplay(trace, plan, machine, watch);
+  const launched = launch(trace, info, plan, machine, watch);
   /* A stream that breaks is not waited for: what came before it broke is the run. */
   trace.loaded.catch(() => launched.native.stop());
   const outcome = launched.finish(() => ({ name: 'native', isa: plan.isa, threads: plan.threads }));
   outcome.catch(() => {}); /* a caller that aborts and looks no further is not an unhandled rejection */
-  return { snapshot: launched.snapshot, stop: () => launched.native.stop(), abort: launched.abort, outcome };
+  const place = (placement: Placement, path = 0): string => launched.place(placement, path);
+  const control: ReplayRun['control'] = (container, command) => launched.native.control(container, command);
+  return { snapshot: launched.snapshot, stop: () => launched.native.stop(), abort: launched.abort, place, control, outcome };
 }
 
 /**

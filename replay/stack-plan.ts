@@ -16,7 +16,7 @@ import {
 } from '../stack/index.js';
 import type { ReplayPlan, ReplayRequest } from './plan-types.js';
 
-type StackSide = Pick<ReplayPlan, 'payload' | 'gpu' | 'isa' | 'readerPolicy'>;
+type StackSide = Pick<ReplayPlan, 'payload' | 'gpu' | 'isa' | 'readerPolicy' | 'placement'>;
 
 /** In the order in which each runs what stands before it, too. */
 const ISAS = ['scalar', 'avx2', 'avx512'] as const;
@@ -25,9 +25,10 @@ const ISAS = ['scalar', 'avx2', 'avx512'] as const;
  * Resident payload and pushed staging buffers are read again in later laps, and what a lag reader looks at may be a packet that
  * others have yet to get: nothing may be written there.
  */
-function optionsOf({ payload, gpu, isa, readerPolicy }: StackSide): PlanOptions {
+function optionsOf({ payload, gpu, isa, readerPolicy, placement }: StackSide): PlanOptions {
   const memoryWritable = payload === 'copy' && gpu?.insert !== 'push' && readerPolicy !== 'lag';
-  return { isas: ISAS.slice(0, ISAS.indexOf(isa) + 1), placement: 'fused', memoryWritable, isa };
+  const chains = placement.mode === 'replicated' ? 'replicated' : 'fused';
+  return { isas: ISAS.slice(0, ISAS.indexOf(isa) + 1), placement: chains, memoryWritable, isa };
 }
 
 /** A lag reader's packets may be overwritten while they are looked at: what is kept of them would be kept wrong. */
@@ -75,6 +76,19 @@ export function stackOf(plan: ReplayPlan): Stack | null {
   const stack = { steps: pipeline.steps, planned: planPipeline(pipeline, { ...optionsOf(plan), chosen: plan.variants }) };
   stacks.set(plan, stack);
   return stack;
+}
+
+/** Why its chain cannot stand on several cores side by side; null: it can. */
+export function refusesReplication(plan: ReplayPlan): string | null {
+  const stack = stackOf(plan);
+  if (!stack) return 'there is no stack';
+  try {
+    planPipeline(parsePipeline(plan.pipeline), { ...optionsOf(plan), placement: 'replicated', chosen: plan.variants });
+    return null;
+  } catch (error) {
+    if (!(error instanceof ModelTError)) throw error;
+    return error.message;
+  }
 }
 
 export function stackProgram(plan: ReplayPlan): NativeProgram {

@@ -27,6 +27,12 @@ export function nativeOf(trace: Trace): NativeTrace {
   return native;
 }
 
+/** Bytes that this process may still take, now: a machine's description may be older than the trace. */
+export function memoryLeft(): number {
+  const { Trace: NativeTraceConstructor } = nativeModule() as unknown as { Trace: NativeTraceClass };
+  return NativeTraceConstructor.memoryHeadroom('');
+}
+
 /** Opens files, directories (walked in name order) and `-`. Rejects with ModelTError; a live trace resolves at once. */
 export async function openTrace(inputs: readonly string[]): Promise<Trace> {
   const { Trace: NativeTraceConstructor } = nativeModule() as unknown as { Trace: NativeTraceClass };

@@ -34,7 +34,13 @@ export function registerDemo(program: Command, context: Context, finish: Finish)
         unique: 'packet',
         durationSeconds: DEMO_SECONDS,
       } as const;
-      const exitCode = await replayAndReport(context, request, { quiet: false, statsSeconds: null, json: null, dryRun: false });
+      const exitCode = await replayAndReport(context, request, {
+        quiet: false,
+        verbose: false,
+        statsSeconds: null,
+        json: null,
+        dryRun: false,
+      });
       if (exitCode === 0) for (const line of NEXT_STEPS) context.print(line);
       finish(exitCode);
     });

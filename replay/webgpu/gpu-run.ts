@@ -11,7 +11,7 @@ import { type Machine, ModelTError } from '../../stack/index.js';
 import { type Launched, launch, mutationConfig } from '../launch.js';
 import { type NativeDeviceImage, type NativeRun, replayNative } from '../native-run.js';
 import type { GpuOutcome, GpuPlan, ReplayPlan, RunOutcome, RunSnapshot } from '../plan-types.js';
-import type { ReplayRun } from '../run.js';
+import type { ReplayRun, Watch } from '../run.js';
 import { nativeOf, type Trace } from '../trace.js';
 import { type OpenDevice, openDevice } from './dawn.js';
 import { deviceError } from './device-errors.js';
@@ -38,15 +38,17 @@ const PREPARING: RunSnapshot = {
   laps: 0,
   seconds: 0,
   ringDistance: 0,
+  ringBytes: 0,
+  ringResizes: 0,
   failedReaders: 0,
 };
 
 /** Throws ModelTError when the plan cannot start whatever the device; the rest comes with the outcome. */
-export function startGpuReplay(trace: Trace, plan: ReplayPlan, machine: Machine): ReplayRun {
+export function startGpuReplay(trace: Trace, plan: ReplayPlan, machine: Machine, watch: Watch): ReplayRun {
   const { gpu } = plan;
   if (gpu === null) throw new ModelTError('PLAN_BROKEN', 'A plan for the WebGPU engine lacks its GPU part', 2, 'Plan it again');
   const kernel = gpu.kernel === null ? null : readKernel(gpu.kernel);
-  const run = new GpuReplay(trace, plan, gpu, machine, kernel);
+  const run = new GpuReplay(trace, plan, gpu, machine, kernel, watch);
   run.outcome.catch(() => {}); /* a caller that aborts and looks no further is not an unhandled rejection */
   return run;
 }
@@ -78,7 +80,14 @@ class GpuReplay implements ReplayRun {
   });
   #isWanted = true;
 
-  constructor(trace: Trace, plan: ReplayPlan, gpu: GpuPlan, machine: Machine, kernel: UserKernel | null) {
+  constructor(
+    trace: Trace,
+    plan: ReplayPlan,
+    gpu: GpuPlan,
+    machine: Machine,
+    kernel: UserKernel | null,
+    private readonly watch: Watch,
+  ) {
     this.#trace = trace;
     this.#plan = plan;
     this.#gpu = gpu;
@@ -193,12 +202,15 @@ class GpuReplay implements ReplayRun {
   async #launch(device: NativeDeviceImage, prepared: Prepared): Promise<Launched> {
     const memory = await mapStaging(this.#staging);
     this.#refuseStopped();
-    const launched = launch(this.#trace, this.#plan, this.#machine, {
-      device,
-      insert: this.#gpu.insert,
-      staging: memory,
-      batchBytes: prepared.batch.batchBytes,
-      streamed: prepared.wholeTiles,
+    const launched = launch(this.#trace, this.#trace.info(), this.#plan, this.#machine, {
+      ...this.watch,
+      gpu: {
+        device,
+        insert: this.#gpu.insert,
+        staging: memory,
+        batchBytes: prepared.batch.batchBytes,
+        streamed: prepared.wholeTiles,
+      },
     });
     unmapStaging(this.#staging);
     this.#launched = launched;

@@ -13,10 +13,14 @@ export const MACHINE: Machine = {
   kernel: '6.1.0',
   isas: ['scalar', 'avx2'],
   cpus: [0, 1],
+  onlineCpus: [0, 1],
   cores: [[0], [1]],
   coreKinds: [[0, 1]],
   cpuQuota: null,
   caches: [{ level: 1, type: 'data', bytes: 49152, lineBytes: 64, ways: 12, sets: 64, sharedBy: [0] }],
+  cacheGroups: [{ level: 1, groups: [[0], [1]] }],
+  nodes: [{ node: 0, cpus: [0, 1] }],
+  timeStampHz: 2.5e9,
   memoryBytes: 2 ** 33,
   availableBytes: 2 ** 32,
   hugePages: { bytes: 2 ** 21, total: 0, free: 0, transparent: 'madvise', shared: 'never' },
@@ -91,7 +95,16 @@ export function planOf(request: ReplayRequest): ReplayPlan {
     durationSeconds: request.durationSeconds ?? null,
     threads: request.threads ?? 1,
     cores: request.cores ?? [],
+    placement: {
+      mode: request.placement ?? 'fused',
+      latencySeconds: 0.001,
+      slices: 'horizontal',
+      idle: 'backoff',
+      start: null,
+      moves: true,
+    },
     ringBytes: typeof request.ringBytes === 'number' ? request.ringBytes : 4 << 20,
+    ringStartBytes: typeof request.ringBytes === 'number' ? request.ringBytes : 512 << 10,
     ringSizing: typeof request.ringBytes === 'number' ? 'fixed' : 'auto',
     readerPolicy: request.readerPolicy ?? 'block',
     readers: request.readers ?? 1,
@@ -136,6 +149,24 @@ export function outcomeOf(plan: ReplayPlan, changes: Partial<RunOutcome> = {}): 
         verdicts: { ip4: 1000 },
       },
     ],
+    placement: {
+      chosen: 'fused',
+      why: 'it was asked for',
+      expected: [],
+      expectedPacketsPerSecond: null,
+      paths: 1,
+      elements: ['source', 'intake', 'eth'],
+      final: { containers: [0, 1, 1], window: 1, sliceBursts: 16, fillPackets: 0, slices: 'horizontal' },
+      actions: [],
+      switches: 0,
+      blockedSeconds: 0,
+      longestBlockedSeconds: 0,
+      disordered: 0,
+    },
+    containers: [
+      { name: 'model-t stack 0', core: 0, turns: 10, idleTurns: 1, busy: 0.5 },
+      { name: 'model-t stack 1', core: 1, turns: 10, idleTurns: 5, busy: 0.25 },
+    ],
     rings: [],
     samples: [],
     ...changes,
@@ -160,6 +191,7 @@ export interface FakeRun {
   readonly packageRoot?: string;
   readonly gpu?: GpuSurvey;
   readonly calibrate?: Calibrate;
+  readonly machine?: Machine;
   /** What `openAccelerator` opens; left out, this machine has none. */
   readonly accelerator?: Accelerator;
   readonly runQueue?: StackNative['runQueue'];
@@ -254,6 +286,8 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
             seconds,
             failedReaders: 0,
             ringDistance: 0,
+            ringBytes: 512 << 10,
+            ringResizes: 0,
           };
         };
         return { snapshot, stop, abort, outcome };
@@ -269,6 +303,7 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
         throw new Error('no program in this test');
       },
       stopQueues: () => {},
+      measureHop: () => Promise.reject(new Error('no hop in this test')),
       bpfCompare: () => ({ libpcap: 0, interpreter: 1, native: 1 }),
       matchCompare: () => [],
       measureCopy: () => 12e9,
@@ -277,7 +312,7 @@ export async function invoke(words: readonly string[], fake: FakeRun = {}, signa
         return ['scalar', 'avx2'];
       },
     },
-    describeMachine: () => MACHINE,
+    describeMachine: () => fake.machine ?? MACHINE,
     ...(fake.calibrate && { calibrate: fake.calibrate }),
     environment: fake.environment ?? {},
     packageRoot: fake.packageRoot ?? '/package',

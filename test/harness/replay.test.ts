@@ -52,6 +52,7 @@ describe('flags become a request', () => {
       { unique: 'packet', payload: 'resident', seed: 7, digest: 'headers' },
     ],
     ['a --cores 1,0 --threads 2 --ring-size 512k', { cores: [1, 0], threads: 2, ringBytes: 524288 }],
+    ['a --ring-size auto:64MiB', { ringBytes: 2 ** 26, ringSizing: 'self' }],
     ['a --ring-size AUTO --reader drop --readers 2', { ringBytes: 'auto', readerPolicy: 'drop', readers: 2 }],
   ])('%s', async (words, expected) => {
     expect(await request(words)).toMatchObject(expected);
@@ -110,6 +111,8 @@ const USAGE_ERRORS: [string, string][] = [
   ['replay a --cores 0,0', 'CPU 0'],
   ['replay a --threads 0', '"0"'],
   ['replay a --ring-size big', '"big"'],
+  ['replay a --ring-size auto:', '"" is not a size'],
+  ['replay a --ring-size auto:big', '"big"'],
   ['replay a --reader fast', 'fast'],
   ['replay a --readers 17', '"17"'],
   ['replay a --digest md5', 'md5'],
@@ -240,6 +243,36 @@ describe('exit codes', () => {
   it('says how many packets are missing', async () => {
     const { err } = await invoke(['replay', 'a'], { changes: { conserved: false, totals: { ...drops.totals, delivered: 890 } } });
     expect(err).toEqual([expect.stringMatching(/^model-t: 10 packets offered but neither delivered nor counted/)]);
+  });
+
+  it('says that bursts came out of turn, where nothing is missing', async () => {
+    const { placement } = outcomeOf(planOf({ inputs: ['a'] }));
+    const { out, err } = await invoke(['replay', 'a'], {
+      changes: { conserved: false, placement: { ...placement, disordered: 3 } },
+    });
+    expect(out).toContain('disordered: 3 bursts came to the end of a path out of turn');
+    expect(err).toEqual([expect.stringMatching(/^model-t: 3 bursts came to the end of a path out of turn/)]);
+  });
+
+  it('cycles of paths side by side are weighted by their packets', async () => {
+    const { placement, operations } = outcomeOf(planOf({ inputs: ['a'] }));
+    const lane = (packets: number, cyclesPerPacket: number) => operations.map((one) => ({ ...one, packets, cyclesPerPacket }));
+    const changes = {
+      placement: { ...placement, paths: 3 },
+      operations: [...lane(900, 10), ...lane(100, 20), ...lane(500, 0)],
+    };
+    const { out } = await invoke(['replay', 'a'], { changes });
+    expect(out).toContainEqual(expect.stringMatching(/^operation eth: 1,500 packets, 11\.0 cycles per packet/));
+  });
+
+  it.each([
+    ['--threads 2', '--threads 2'],
+    ['--to null', '--to null'],
+    ['--payload resident', '--payload resident'],
+  ])('--ring-size auto with %s says that the ring keeps its size', async (flags, why) => {
+    const words = ['replay', 'a', '--ring-size', 'auto', ...flags.split(' ')];
+    expect((await invoke(words)).err).toEqual([expect.stringContaining(`the ring keeps its size with ${why}`)]);
+    expect((await invoke([...words, '-q'])).err).toEqual([]);
   });
 
   it('drops are counted by reason', async () => {

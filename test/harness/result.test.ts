@@ -16,6 +16,8 @@ const outcome = outcomeOf(
         bytes: 4096,
         descriptors: 64,
         hugePages: 'none',
+        finalBytes: 2048,
+        events: [{ seconds: 0.5, bytes: 2048, distance: 3, packetsPerSecond: 4, reason: 'smaller' }],
         readers: [{ pid: 7, policy: 'lag', delivered: 5, lost: 1, state: 'died' }],
       },
     ],

@@ -45,7 +45,7 @@ beforeEach(() => {
       },
       apply: (target, _, words) => {
         calls.push(name);
-        return Reflect.apply(target as unknown as (...words: unknown[]) => unknown, addon, words);
+        return Reflect.apply(target as unknown as (...words: unknown[]) => unknown, addon, words.map(real));
       },
     });
   }
@@ -79,9 +79,10 @@ describe('a replay', () => {
     expect(many.calls).toEqual(few.calls);
   });
 
-  it('is a handful of calls: one to load, three to run, the rest to look', async () => {
+  it('is a handful of calls: one to load, four to run, the rest to look', async () => {
     const { calls: made } = await callsOf(100, { rewrites });
     expect(made.filter((name) => name.startsWith('Run.') || name === 'new Run').sort()).toEqual([
+      'Run.shape',
       'Run.statistics',
       'Run.wait',
       'new Run',

@@ -57,10 +57,10 @@ describe('when a run ends', () => {
 
   it.each([1, 2, 3])('after its duration, whole, %i thread(s)', async (threads) => {
     const began = performance.now();
-    const outcome = await replay(trace, { durationSeconds: 0.2, threads, rewrites: REWRITES });
+    const outcome = await replay(trace, { durationSeconds: 0.19, threads, rewrites: REWRITES });
     expect(performance.now() - began).toBeLessThan(2000);
     expect(outcome.stopped).toBe('duration');
-    expect(outcome.totals.seconds).toBeGreaterThanOrEqual(0.2);
+    expect(outcome.totals.seconds).toBeGreaterThanOrEqual(0.19);
     expect(outcome.totals.seconds).toBeLessThan(1.5);
     expectWhole(outcome, outcome.totals.offered);
     expect(outcome.totals.offered).toBeGreaterThan(PACKETS);
@@ -90,6 +90,22 @@ describe('when a run ends', () => {
       expect(outcome.stopped).toBe('interrupted');
       expectWhole(outcome, outcome.totals.offered);
     }
+  });
+
+  it('a container that was paused goes on; one that is killed ends the run, which says how far it had come', async () => {
+    const paused = start(trace, { loop: 20, placement: 'fused' });
+    paused.control?.(1, 'pause');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    paused.control?.(1, 'resume');
+    const whole = await paused.outcome;
+    expectWhole(whole, 20 * PACKETS);
+    const killed = start(trace, { loop: 0, placement: 'fused' });
+    await until('it runs', () => killed.snapshot().delivered > 0);
+    killed.control?.(1, 'stop');
+    await expect(killed.outcome).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringMatching(/container 1 .* was stopped in mid-run: of \d+ packets offered \d+ had been delivered/),
+    });
   });
 
   it('at abort(): at once, without a result', async () => {

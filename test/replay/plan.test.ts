@@ -59,8 +59,10 @@ describe('what a plan fills in', () => {
       limit: null,
       durationSeconds: null,
       threads: 1,
-      cores: [0, 1],
+      cores: [0, 1, 2, 3, 4, 5, 6, 7],
+      placement: { mode: 'auto', latencySeconds: 0.001, slices: 'horizontal', idle: 'backoff', start: null, moves: true },
       ringBytes: 512 * KIB,
+      ringStartBytes: 512 * KIB,
       ringSizing: 'auto',
       readerPolicy: 'block',
       readers: 1,
@@ -95,14 +97,37 @@ describe('what a plan fills in', () => {
     expect(plan({ threads: 2 }, narrow).cores).toEqual([0, 1, 4]);
   });
 
-  it('CPUs: nothing is pinned when there are too few', () => {
+  it('CPUs: as many as there may be containers, one for each core first, within the quota', () => {
+    expect(plan({ placement: 'fused' }).cores).toEqual([0, 1]);
+    expect(plan({ placement: 'piped' }).cores).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(plan({}, { ...MACHINE, cpuQuota: 2.5 }).cores).toEqual([0, 1]);
+    expect(plan({}, { ...MACHINE, cpuQuota: 0.3 }).cores).toEqual([0]);
+    const many = Array.from({ length: 64 }, (_, cpu) => cpu);
+    expect(plan({}, { ...MACHINE, cpus: many, cores: many.map((cpu) => [cpu]) }).cores).toHaveLength(8);
+  });
+
+  it('CPUs: source and stack share the only one; threads that cannot are not pinned', () => {
     const single = { ...MACHINE, cpus: [3], cores: [[3]] };
-    expect(plan({}, single).cores).toEqual([]);
+    expect(plan({}, single).cores).toEqual([3]);
+    expect(plan({ threads: 2 }, single).cores).toEqual([]);
     expect(plan({ target: { kind: 'null' } }, single).cores).toEqual([3]);
   });
 
-  it('CPUs: those asked for, in that order, each once, no more than there are threads', () => {
-    expect(plan({ cores: [5, 5, 2, 7] }).cores).toEqual([5, 2]);
+  it('placement: fused where nothing can be moved', () => {
+    const mode = (request: Omit<ReplayRequest, 'inputs'>): string => plan(request).placement.mode;
+    expect(mode({ target: { kind: 'pcap', path: 'x' } })).toBe('fused');
+    expect(mode({ target: { kind: 'null' } })).toBe('fused');
+    expect(mode({ threads: 2 })).toBe('fused');
+    expect(mode({ engine: 'webgpu' })).toBe('fused');
+    expect(mode({ readerPolicy: 'lag', placement: 'auto' })).toBe('fused');
+    expect(mode({ placement: 'paper' })).toBe('paper');
+    expect(plan({ engine: 'webgpu' }).placement.idle).toBe('sleep');
+  });
+
+  it('CPUs: those asked for, in that order, each once, no more than there may be containers', () => {
+    expect(plan({ cores: [5, 5, 2, 7] }).cores).toEqual([5, 2, 7]);
+    expect(plan({ cores: [5, 5, 2, 7], placement: 'fused' }).cores).toEqual([5, 2]);
+    expect(plan({ cores: [2] }).cores).toEqual([2]);
     expect(plan({ cores: [6], target: { kind: 'null' } }).cores).toEqual([6]);
   });
 
@@ -119,7 +144,27 @@ describe('what a plan fills in', () => {
   });
 
   it('ring: 512 KiB where the cache is unknown', () => {
-    expect(plan({ ringBytes: 'auto' }, { ...MACHINE, caches: [] })).toMatchObject({ ringBytes: 512 * KIB, ringSizing: 'auto' });
+    expect(plan({}, { ...MACHINE, caches: [] })).toMatchObject({ ringBytes: 512 * KIB, ringSizing: 'auto' });
+  });
+
+  it('ring: asked for, auto sizes itself from the cache up to 16 MiB, and from a size never beyond it', () => {
+    const self = { ringBytes: 16384 * KIB, ringStartBytes: 512 * KIB, ringSizing: 'self' };
+    expect(plan({ ringBytes: 'auto' })).toMatchObject(self);
+    expect(plan({ ringBytes: 'auto', target: { kind: 'ring', name: 'x' } })).toMatchObject(self);
+    const from = { ringBytes: 65536 * KIB, ringSizing: 'self' } as const;
+    expect(plan(from)).toMatchObject({ ...from, ringStartBytes: 65536 * KIB });
+  });
+
+  it.each([
+    [{ threads: 2 }, '--threads 2'],
+    [{ payload: 'resident' }, '--payload resident'],
+    [{ target: { kind: 'null' } }, '--to null'],
+    [{ target: { kind: 'pcap', path: 'x' } }, '--to pcap'],
+    [{ inputs: ['-'] }, 'standard input'],
+  ] as const)('ring: where it cannot change its size, auto is fixed and a start size refused: %o', (request, why) => {
+    const fixed = { ringBytes: 512 * KIB, ringStartBytes: 512 * KIB, ringSizing: 'auto' };
+    expect(plan({ ...request, ringBytes: 'auto' })).toMatchObject(fixed);
+    expect(() => plan({ ...request, ringBytes: 65536 * KIB, ringSizing: 'self' })).toThrow(why);
   });
 
   it('ring: what was asked for stays', () => {
@@ -154,9 +199,14 @@ describe('what a plan refuses', () => {
     ['UNIQUE_WITHOUT_REWRITE', { unique: 'flow' }, '--unique flow'],
     ['UNIQUE_WITHOUT_REWRITE', { unique: 'packet', rewrites: [] }, '--unique packet'],
     ['CORE_UNAVAILABLE', { cores: [0, 9] }, '--cores: CPU 9'],
-    ['CORES_TOO_FEW', { cores: [2] }, '--cores names 1'],
-    ['CORES_TOO_FEW', { cores: [2, 2] }, '--cores names 1'],
-    ['CORES_TOO_FEW', { cores: [], target: none }, '--cores names 0'],
+    ['CORES_TOO_FEW', { cores: [2], threads: 2 }, '--cores names 1'],
+    ['CORES_TOO_FEW', { cores: [2, 2], threads: 1, engine: 'webgpu' }, '--cores names 1'],
+    ['CORES_TOO_FEW', { cores: [] }, '--cores names 0'],
+    ['PLACEMENT_IMPOSSIBLE', { placement: 'piped', threads: 2 }, '--placement piped'],
+    ['PLACEMENT_IMPOSSIBLE', { placement: 'auto', target: none }, '--placement auto'],
+    ['PLACEMENT_IMPOSSIBLE', { placement: 'piped', readerPolicy: 'lag' }, '--reader lag'],
+    ['PLACEMENT_IMPOSSIBLE', { placement: 'replicated', place: [0, 0, 0] }, '--place'],
+    ['PIPELINE_INVALID', { placement: 'replicated', pipeline: 'eth | ip4 | defrag | sample 1/2' }, "'sample'"],
     ['RING_SIZE', { ringBytes: MIN_RING_BYTES - 64 }, `--ring-size ${MIN_RING_BYTES - 64}`],
     ['RING_SIZE', { ringBytes: MIN_RING_BYTES + 32 }, `--ring-size ${MIN_RING_BYTES + 32}`],
     ['RING_SIZE', { ringBytes: MAX_RING_BYTES + 64 }, `--ring-size ${MAX_RING_BYTES + 64}`],
