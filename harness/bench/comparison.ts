@@ -1,6 +1,6 @@
 /** Samples of interleaved rounds as medians and ratios, and as a table. Pure. */
 import { decimal } from '../format.js';
-import type { Sample } from './contender.js';
+import type { Cell, Sample } from './contender.js';
 
 export interface Spread {
   readonly median: number;
@@ -17,6 +17,7 @@ export interface CellResult {
     readonly command: readonly string[];
     readonly samples: readonly Sample[];
   }[];
+  readonly bar?: Cell['bar'];
   /** Bytes per second of a plain copy of as many bytes, in the same rounds; empty where bytes are not what is moved. */
   readonly copyBytesPerSecond: readonly number[];
 }

@@ -6,12 +6,16 @@ export type Job =
   /** Packets into memory, one core. A peer that cannot rewrite does less than we do, and may. */
   | 'replay'
   /** Replay on one core, protocol work and checksum verification on another. */
-  | 'stack';
+  | 'stack'
+  /** The same work, placed on both cores as it seems best; a peer has the one forwarding core that it had before. */
+  | 'placed';
 
 export interface Cell {
   readonly name: string;
   readonly job: Job;
   readonly capture: string;
+  /** Times the peer that we must be, with so many cores to its one. */
+  readonly bar?: { readonly timesPeer: number; readonly cores: number };
 }
 
 export interface CaptureSpec {
@@ -53,6 +57,7 @@ export const CELLS: readonly Cell[] = [
   { name: 'replay IMIX', job: 'replay', capture: 'imix' },
   { name: 'replay 1514 B', job: 'replay', capture: 'p1514' },
   { name: 'piped stack 60 B', job: 'stack', capture: 'p60-no-udp-checksum' },
+  { name: 'placed stack 60 B', job: 'placed', capture: 'p60-no-udp-checksum', bar: { timesPeer: 7, cores: 2 } },
 ];
 
 /** Worker cores: the same one for us and for the peer; the other carries the peer's idle main thread, or our producer. */

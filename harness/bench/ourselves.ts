@@ -1,25 +1,29 @@
 /** Model-T as a contender: the same command a user types, in a fresh process for each sample. */
 import { join } from 'node:path';
 import { failed, startChild } from './child.js';
-import { type Cell, type Contender, FIRST_CORE, type Sample, WORKER_CORE } from './contender.js';
+import { type Cell, type Contender, FIRST_CORE, type Job, type Sample, WORKER_CORE } from './contender.js';
 
 const LIMIT_MS = 60_000;
 const PIPELINE = 'eth | ip4 | ip6 | tcp | udp | checksum-verify | count';
 const NEW_SOURCES = ['--rewrite', 'src=10.0.0.0/8', '--unique', 'packet'];
 
+const BOTH_CORES = ['--to', 'stack', '--ops', PIPELINE, '--cores', `${FIRST_CORE},${WORKER_CORE}`];
+
+const TARGETS: Readonly<Record<Job, readonly string[]>> = {
+  replay: ['--to', 'null', '--cores', `${WORKER_CORE}`],
+  stack: BOTH_CORES,
+  placed: [...BOTH_CORES, '--placement', 'auto'],
+};
+
 export function createOurselves(packageRoot: string): Contender {
   const main = join(packageRoot, 'dist/harness/main.js');
   const command = (cell: Cell, capturePath: string): readonly string[] => {
-    const target =
-      cell.job === 'replay'
-        ? ['--to', 'null', '--cores', `${WORKER_CORE}`]
-        : ['--to', 'stack', '--ops', PIPELINE, '--cores', `${FIRST_CORE},${WORKER_CORE}`];
     return [
       process.execPath,
       main,
       'replay',
       capturePath,
-      ...target,
+      ...TARGETS[cell.job],
       ...NEW_SOURCES,
       '--duration',
       '2s',

@@ -15,12 +15,14 @@ import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { writeResult } from '../result-file.js';
 import { labelled, parseCount } from '../units.js';
+import { barLines } from './bars.js';
 import { type CellResult, summarize, table } from './comparison.js';
 import { CAPTURES, CELLS, type Cell, type Contender, WORKER_CORE } from './contender.js';
 import { generateCaptures } from './files.js';
 import { leaseHugePages } from './huge-pages.js';
 import { createOurselves } from './ourselves.js';
 import { ownCommand } from './own-command.js';
+import { peerBars } from './peer-bars.js';
 import { createTestpmd, TESTPMD_HUGE_PAGES } from './testpmd.js';
 
 /** Pages for our own ring and trace image while testpmd is not running come out of the same reserve. */
@@ -116,6 +118,7 @@ async function measureCell(
   return {
     cell: cell.name,
     capture: cell.capture,
+    ...(cell.bar && { bar: cell.bar }),
     contenders: entered.map(({ name, command, samples }) => ({ name, command, samples })),
     copyBytesPerSecond,
   };
@@ -134,11 +137,12 @@ async function copyRate(path: string, context: Context): Promise<number> {
 }
 
 function report(results: readonly CellResult[], options: PeersOptions, machine: unknown, context: Context): void {
-  if (options.json !== '-') for (const line of table(results)) context.print(line);
+  const bars = peerBars(results);
+  if (options.json !== '-') for (const line of [...table(results), ...barLines(bars)]) context.print(line);
   if (options.json === null) return;
   const cells = results.map((result) => ({ ...result, summary: summarize(result) }));
   const text = JSON.stringify(
-    { schema: 'model-t/peers', schemaVersion: '1.0.0', machine, rounds: options.rounds, cells },
+    { schema: 'model-t/peers', schemaVersion: '1.1.0', machine, rounds: options.rounds, cells, bars },
     null,
     2,
   );

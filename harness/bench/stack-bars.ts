@@ -4,21 +4,12 @@
  * VPP's cycles are those its developers published for ethernet-input and ip4-input with header checksum (git log of FD.io VPP,
  * commits cc53285baf2 and 3ade6b668e0); FastClick's rate was measured on a machine like the one of the baseline.
  */
-import { type Spread, spread } from './comparison.js';
+import { type Bar, barOf } from './bars.js';
 import type { QueueSample } from './queue-sample.js';
 import { NULLS, type StackCell } from './stack-cells.js';
 
 export interface MeasuredStackCell extends StackCell {
   readonly samples: readonly QueueSample[];
-}
-
-export interface StackBar {
-  readonly what: string;
-  readonly unit: string;
-  readonly bound: number;
-  readonly atMost: boolean;
-  readonly value: Spread;
-  readonly isMet: boolean;
 }
 
 const TERABIT = 1e12;
@@ -33,7 +24,7 @@ const FRAME_LINES_BYTES = 1536;
 type Figure = (round: number) => number;
 
 /** Each figure per round, so that ratios are of samples taken in turns; judged by the median. */
-export function stackBars(cells: readonly MeasuredStackCell[]): StackBar[] {
+export function stackBars(cells: readonly MeasuredStackCell[]): Bar[] {
   const rounds = Math.min(...cells.map(({ samples }) => samples.length));
   const sample = (name: string, round: number): QueueSample => {
     const found = cells.find((cell) => cell.name === name)?.samples[round];
@@ -58,10 +49,14 @@ export function stackBars(cells: readonly MeasuredStackCell[]): StackBar[] {
     (sample(`${NULLS} nulls`, round).coreCyclesPerPacket - sample('one null', round).coreCyclesPerPacket) / (NULLS - 1);
   const ip4: Figure = (round) =>
     cycles('eth | ip4 | checksum-verify header', 1)(round) + cycles('eth | ip4 | checksum-verify header', 2)(round);
-  const bar = (what: string, unit: string, bound: number, figure: Figure, atMost = false): StackBar => {
-    const value = spread(Array.from({ length: rounds }, (_, round) => figure(round)));
-    return { what, unit, bound, atMost, value, isMet: atMost ? value.median <= bound : value.median >= bound };
-  };
+  const bar = (what: string, unit: string, bound: number, figure: Figure, atMost = false): Bar =>
+    barOf(
+      what,
+      unit,
+      bound,
+      Array.from({ length: rounds }, (_, round) => figure(round)),
+      atMost,
+    );
   return [
     bar('headers, 1514 B, one core, captured', 'Tbit/s', 1, captured('headers 1514 B')),
     bar('headers, IMIX, two cores, captured', 'Tbit/s', 1, captured('headers IMIX')),

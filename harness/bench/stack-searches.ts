@@ -4,10 +4,9 @@
  */
 import { compilePatterns, filterBytecode, ModelTError } from '../../stack/index.js';
 import type { Context } from '../context.js';
-import { spread } from './comparison.js';
+import { type Bar, barOf } from './bars.js';
 import { matchPatterns, matchTexts } from './match-texts.js';
 import { generatedPackets } from './queue-packets.js';
-import type { StackBar } from './stack-bars.js';
 
 const FILTERS: readonly string[] = [
   'udp port 53',
@@ -72,20 +71,16 @@ export async function measureSearches(seconds: number, rounds: number, context: 
 }
 
 /** Filters without libpcap have no bar here. */
-export function searchBars(rounds: readonly Searches[], isa: string): StackBar[] {
-  const bar = (what: string, unit: string, bound: number, values: readonly number[]): StackBar => {
-    const value = spread(values);
-    return { what, unit, bound, atMost: false, value, isMet: value.median >= bound };
-  };
+export function searchBars(rounds: readonly Searches[], isa: string): Bar[] {
   const filters = FILTERS.map((expression, index) => {
     const ratios = rounds.map(({ filters: list }) => (list[index]?.native ?? 0) / (list[index]?.libpcap ?? 0));
-    return bar(`filter '${expression}' against libpcap's bpf_filter`, 'x', LIBPCAP_BAR, ratios);
+    return barOf(`filter '${expression}' against libpcap's bpf_filter`, 'x', LIBPCAP_BAR, ratios);
   });
   const patterns = PATTERNS.map(([count, bound]) => {
     const rates = rounds.map(
       ({ patterns: list }) => (list.find((one) => one.patterns === count && one.variant === isa)?.bytesPerSecond ?? 0) / GIGA,
     );
-    return bar(`match, ${count} ${count === 1 ? 'pattern' : 'patterns'} over texts of 1400 B, one core`, 'GB/s', bound, rates);
+    return barOf(`match, ${count} ${count === 1 ? 'pattern' : 'patterns'} over texts of 1400 B, one core`, 'GB/s', bound, rates);
   });
   return [...filters.filter(({ value }) => Number.isFinite(value.median)), ...patterns];
 }

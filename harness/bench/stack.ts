@@ -15,12 +15,14 @@ import { binary, decimal } from '../format.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
 import { labelled, parseCores, parseCount, parseDuration } from '../units.js';
+import { barLines } from './bars.js';
 import { alignedColumns, type Spread, spread } from './comparison.js';
+import { interruptible } from './interruptible.js';
 import { type OwnCommand, ownCommand, reasonOf } from './own-command.js';
 import { refuseAbsentCores } from './queue.js';
 import type { QueueSample } from './queue-sample.js';
 import { shuffled } from './replay-cells.js';
-import { type MeasuredStackCell, type StackBar, stackBars } from './stack-bars.js';
+import { type MeasuredStackCell, stackBars } from './stack-bars.js';
 import { cellWords, type StackCell, stackCells } from './stack-cells.js';
 import { measureSearches, type Searches, searchBars } from './stack-searches.js';
 
@@ -104,27 +106,6 @@ async function benchStack(flags: StackFlags, context: Context, modelT: OwnComman
   return 0;
 }
 
-/** Runs steps until a signal comes; children get the terminal's signal too, and fail of it. */
-function interruptible(context: Context, modelT: OwnCommand) {
-  let interrupted = false;
-  const release = context.onInterrupt(() => {
-    interrupted = true;
-    modelT.stop();
-  });
-  const guard = async <Value>(step: () => Promise<Value>): Promise<Value> => {
-    const refuse = (): never => {
-      throw new ModelTError('INTERRUPTED', 'Interrupted; nothing is reported', 130);
-    };
-    if (interrupted) refuse();
-    try {
-      return await step();
-    } catch (error) {
-      return interrupted ? refuse() : Promise.reject(error);
-    }
-  };
-  return Object.assign(guard, { release });
-}
-
 async function measureCell(cell: StackCell, cores: readonly number[], seconds: number, modelT: OwnCommand): Promise<QueueSample> {
   const answer = await modelT.run(cellWords(cell, cores, seconds), CHILD_LIMIT_MS);
   if (answer.code !== 0) {
@@ -158,12 +139,4 @@ function stackTable(cells: readonly MeasuredStackCell[]): string[] {
   });
   const headings = ['point', 'cores', 'slots', 'queue of a core', 'rate', 'captured', 'wire', 'core cycles per packet'];
   return alignedColumns([headings, ...rows]);
-}
-
-function barLines(bars: readonly StackBar[]): string[] {
-  return bars.map(({ what, unit, bound, atMost, value, isMet }) => {
-    const range = `${value.minimum.toFixed(2)}–${value.maximum.toFixed(2)}`;
-    const bar = `bar: ${atMost ? 'at most' : 'at least'} ${bound}`;
-    return `${isMet ? 'met   ' : 'MISSED'} ${what}: ${value.median.toFixed(2)}${unit === '' ? '' : ` ${unit}`} (${range}); ${bar}`;
-  });
 }

@@ -6,6 +6,7 @@ import { type CellResult, ratios, spread, summarize, table } from '../../../harn
 import { CAPTURES, CELLS } from '../../../harness/bench/contender.js';
 import { hugetlbfsMounted, leaseHugePages } from '../../../harness/bench/huge-pages.js';
 import { createOurselves, parseOutcome } from '../../../harness/bench/ourselves.js';
+import { peerBars } from '../../../harness/bench/peer-bars.js';
 import { createTestpmd, parseThroughput } from '../../../harness/bench/testpmd.js';
 
 describe('samples as medians and ratios', () => {
@@ -43,6 +44,49 @@ describe('samples as medians and ratios', () => {
     expect(lines[2]).toContain('5.00× (4.00–5.00)');
     expect(lines[3]).toContain('45 % (40–50)');
     expect(lines[1]?.indexOf('Model-T')).toBe(lines[2]?.indexOf('DPDK'));
+  });
+});
+
+describe('the bar of a cell', () => {
+  const samples = (...rates: number[]) => rates.map((packetsPerSecond) => ({ packetsPerSecond, bitsPerSecond: 0 }));
+  const contenders = [
+    { name: 'Model-T', command: ['a'], samples: samples(80e6, 60e6, 90e6) },
+    { name: 'DPDK testpmd', command: ['b'], samples: samples(10e6, 10e6, 10e6) },
+  ];
+  const result = { cell: 'placed', capture: 'p60', contenders, copyBytesPerSecond: [] };
+
+  it('is held with all cores, and with its share for each of them', () => {
+    expect(peerBars([{ ...result, bar: { timesPeer: 7, cores: 2 } }])).toEqual([
+      {
+        what: 'placed, 2 cores, against DPDK testpmd on one',
+        unit: 'x',
+        bound: 7,
+        atMost: false,
+        value: { median: 8, minimum: 6, maximum: 9 },
+        isMet: true,
+      },
+      {
+        what: 'placed, for each core, against DPDK testpmd on one',
+        unit: 'x',
+        bound: 3.5,
+        atMost: false,
+        value: { median: 4, minimum: 3, maximum: 4.5 },
+        isMet: true,
+      },
+    ]);
+  });
+
+  it('is none where none was set, or nobody was there to compare with', () => {
+    expect(peerBars([result])).toEqual([]);
+    expect(peerBars([{ ...result, contenders: contenders.slice(0, 1), bar: { timesPeer: 7, cores: 2 } }])).toEqual([]);
+  });
+
+  it('a cell that leaves placement to us asks for auto on both cores, and for testpmd with one forwarding core', () => {
+    const cell = CELLS.find(({ job }) => job === 'placed');
+    if (!cell) throw new Error('no such cell');
+    expect(createOurselves('/package').command(cell, 'x.pcap')?.join(' ')).toContain('--cores 0,1 --placement auto');
+    expect(createTestpmd().command(cell, 'x.pcap')?.join(' ')).toMatch(/--nb-cores=1 .*--forward-mode=csum/);
+    expect(cell.bar).toEqual({ timesPeer: 7, cores: 2 });
   });
 });
 
