@@ -187,8 +187,12 @@ void Intake::roll_window() {
 }
 
 /* Who is asking still must not be let in afterwards: told that it is late, it gets the slot back, or is in. */
+/* May be called again. One that still asks takes its question back, or is let in at this very moment. */
 void Intake::leave() {
-  if (state_ == State::asking) model_t_ring_admitted(&reader_, 1);
+  if (state_ == State::asking) {
+    model_t_ring_admitted(&reader_, 1);
+    state_ = State::ended;
+  }
   model_t_ring_detach(&reader_);
 }
 
