@@ -3,10 +3,9 @@
  */
 import type { Protocol } from './frames.js';
 import { DEFAULT_SPEC, MOST_FLOWS, MOST_HOSTS, PORTS_PER_HOST, type TrafficSpec } from './generate.js';
-import { labelled, parseCount, parseDuration, parseShare, parseWeights, usageError } from './units.js';
+import { labelled, parseCount, parseDuration, parseSeed, parseShare, parseWeights, usageError } from './units.js';
 
 const MOST_PACKETS = 2 ** 32 - 1;
-const LARGEST_SEED = 2 ** 32 - 1;
 const LARGEST_FRAME = 262144;
 
 /** One reader of text per field; the names are those of the flags and of the JSON. */
@@ -18,7 +17,7 @@ const FIELDS = {
   flows: (text: string) => parseCount(text, 1, MOST_FLOWS),
   ipv6: parseShare,
   vlan: parseShare,
-  seed: (text: string) => parseCount(text, 0, LARGEST_SEED),
+  seed: parseSeed,
   udpChecksum: (text: string) => oneOf(text, ['on', 'zero']),
   interval: (text: string) => Math.round(parseDuration(text) * 1e9),
 } as const;

@@ -77,6 +77,11 @@ export function parseCount(text: string, least: number, most: number = Number.MA
   return value;
 }
 
+/** Seeds are 32 bits in plans. */
+export function parseSeed(text: string): number {
+  return parseCount(text, 0, 2 ** 32 - 1);
+}
+
 /** A part of the whole, `0.25` or `25%`. */
 export function parseShare(text: string): number {
   const match = text.trim().match(/^(\d+(?:\.\d+)?)(%?)$/);

@@ -12,18 +12,16 @@ import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
-import { labelled, parseCores, parseCount, parseDuration, usageError } from '../units.js';
+import { labelled, parseDuration, usageError } from '../units.js';
 import { barLines } from './bars.js';
 import { createDpdkRing, type HopPeer, type PeerFigure } from './hop-peer.js';
 import { BURSTS, type HopMeasured, hopBars, hopTable, peerFigures, RINGS } from './hop-table.js';
 import { type Guard, interruptible } from './interruptible.js';
-import { refuseAbsentCores } from './queue.js';
 import { shuffled } from './replay-cells.js';
+import { coresOf, roundsOf, seedOf } from './settings.js';
 
 const HOP_SCHEMA_VERSION = '1.0.0';
-const MOST_ROUNDS = 1000;
 const LONGEST_SECONDS = 60;
-const LARGEST_SEED = 2 ** 32 - 1;
 
 export interface HopFlags {
   readonly cores?: string;
@@ -77,8 +75,7 @@ export async function benchHop(flags: HopFlags, context: Context, peer: HopPeer)
 
 function hopOptions(flags: HopFlags, context: Context): HopOptions {
   const machine = context.describeMachine();
-  const given = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(given, machine);
+  const given = coresOf(flags.cores, machine);
   const [first, second] = given;
   if (first === undefined || second === undefined) {
     if (flags.cores === undefined)
@@ -91,9 +88,9 @@ function hopOptions(flags: HopFlags, context: Context): HopOptions {
     throw usageError(`--seconds ${flags.seconds} is more than ${LONGEST_SECONDS}`, 'Ask for more --rounds instead');
   return {
     cores: [first, second],
-    rounds: labelled('--rounds', () => parseCount(flags.rounds, 1, MOST_ROUNDS)),
+    rounds: roundsOf(flags.rounds),
     seconds,
-    seed: labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED)),
+    seed: seedOf(flags.seed),
   };
 }
 

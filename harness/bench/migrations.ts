@@ -18,19 +18,18 @@ import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
-import { labelled, parseCores, parseCount, usageError } from '../units.js';
+import { labelled, parseCount, usageError } from '../units.js';
 import { UDP } from './contender.js';
 import { generateCaptures } from './files.js';
 import { interruptible } from './interruptible.js';
 import { isWhole, type MigrationResult, migrationLines, migrationResult, otherContainers } from './migrations-account.js';
 import { type OwnCommand, ownCommand } from './own-command.js';
-import { refuseAbsentCores } from './queue.js';
+import { coresOf, seedOf } from './settings.js';
 
 const MIGRATIONS_SCHEMA_VERSION = '1.0.0';
 const PIPELINE = 'eth | ip4 | udp | order | count';
 /** Flows are 1024 (UDP): eight packets of each in a lap. */
 const CAPTURE_PACKETS = 8192;
-const LARGEST_SEED = 2 ** 32 - 1;
 const LARGEST_FRAME = 9000;
 const SMALLEST_FRAME = 60;
 /** Between looks at how far the replay is: a look is a few loads, and shares a core with a container. */
@@ -101,8 +100,7 @@ export async function benchMigrations(flags: MigrationFlags, context: Context, m
 
 function settingsOf(flags: MigrationFlags, context: Context): Settings {
   const machine = context.describeMachine();
-  const cores = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(cores, machine);
+  const cores = coresOf(flags.cores, machine);
   if (cores.length < 2) {
     throw new ModelTError('TOO_FEW_CORES', `One CPU (${cores.join()}) leaves nowhere to move to`, 3, 'Give two --cores or more');
   }
@@ -115,7 +113,7 @@ function settingsOf(flags: MigrationFlags, context: Context): Settings {
     cores,
     pipeline: flags.ops,
     frameBytes: labelled('--frames', () => parseCount(flags.frames, SMALLEST_FRAME, LARGEST_FRAME)),
-    seed: labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED)),
+    seed: seedOf(flags.seed),
   };
 }
 

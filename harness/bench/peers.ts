@@ -14,7 +14,6 @@ import { ModelTError } from '../../stack/index.js';
 import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { writeResult } from '../result-file.js';
-import { labelled, parseCount } from '../units.js';
 import { barLines } from './bars.js';
 import { type CellResult, summarize, table } from './comparison.js';
 import { CAPTURES, CELLS, type Cell, type Contender, WORKER_CORE } from './contender.js';
@@ -23,12 +22,12 @@ import { leaseHugePages } from './huge-pages.js';
 import { createOurselves } from './ourselves.js';
 import { ownCommand } from './own-command.js';
 import { peerBars } from './peer-bars.js';
+import { roundsOf } from './settings.js';
 import { createTestpmd, TESTPMD_HUGE_PAGES } from './testpmd.js';
 
 /** Pages for our own ring and trace image while testpmd is not running come out of the same reserve. */
 const HUGE_PAGES = TESTPMD_HUGE_PAGES + 64;
 const COPY_SECONDS = 0.5;
-const MOST_ROUNDS = 1000;
 
 export interface PeersOptions {
   readonly rounds: number;
@@ -43,7 +42,7 @@ export function registerPeers(bench: Command, context: Context, finish: Finish):
     .option('--rounds <N>', 'samples of each contender', '5')
     .option('--json <FILE>', 'write samples, medians and ratios as JSON; - = standard output')
     .action(async (flags: { rounds: string; json?: string }) => {
-      const rounds = labelled('--rounds', () => parseCount(flags.rounds, 1, MOST_ROUNDS));
+      const rounds = roundsOf(flags.rounds);
       finish(await comparePeers({ rounds, json: flags.json ?? null }, context));
     });
 }

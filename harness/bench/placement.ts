@@ -15,7 +15,7 @@ import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
-import { labelled, parseCores, parseCount, parseDuration } from '../units.js';
+import { labelled, parseDuration } from '../units.js';
 import { barLines } from './bars.js';
 import { generateCaptures } from './files.js';
 import { type Guard, interruptible } from './interruptible.js';
@@ -41,12 +41,10 @@ import {
   predictionsOf,
   summarizePlacements,
 } from './placement-table.js';
-import { refuseAbsentCores } from './queue.js';
 import { shuffled } from './replay-cells.js';
+import { coresOf, roundsOf, seedOf } from './settings.js';
 
 const PLACEMENT_SCHEMA_VERSION = '1.1.0';
-const MOST_ROUNDS = 1000;
-const LARGEST_SEED = 2 ** 32 - 1;
 /** Start-up, loading, verification: seconds, on a busy machine tens of them. */
 const LIMIT_MS = 60_000;
 
@@ -105,13 +103,12 @@ export async function benchPlacement(
 
 function settingsOf(flags: PlacementFlags, context: Context): Settings {
   const machine = context.describeMachine();
-  const cores = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(cores, machine);
+  const cores = coresOf(flags.cores, machine);
   return {
     cores,
-    rounds: labelled('--rounds', () => parseCount(flags.rounds, 1, MOST_ROUNDS)),
+    rounds: roundsOf(flags.rounds),
     seconds: labelled('--seconds', () => parseDuration(flags.seconds)),
-    seed: labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED)),
+    seed: seedOf(flags.seed),
   };
 }
 

@@ -18,7 +18,7 @@ import type { Finish } from '../cli.js';
 import type { Context } from '../context.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
-import { labelled, parseCores, parseCount, parseDuration } from '../units.js';
+import { labelled, parseCount, parseDuration } from '../units.js';
 import { barLines } from './bars.js';
 import { generateCaptures } from './files.js';
 import { interruptible } from './interruptible.js';
@@ -34,12 +34,10 @@ import {
   slowPipeline,
   withRates,
 } from './policy-table.js';
-import { refuseAbsentCores } from './queue.js';
 import { shuffled } from './replay-cells.js';
+import { coresOf, roundsOf, seedOf } from './settings.js';
 
 const POLICY_SCHEMA_VERSION = '1.0.0';
-const MOST_ROUNDS = 1000;
-const LARGEST_SEED = 2 ** 32 - 1;
 const LEAST_OPERATIONS = 5;
 const MOST_OPERATIONS = 32;
 const MOST_CYCLES = 100_000;
@@ -102,8 +100,7 @@ export async function benchPolicy(flags: PolicyFlags, context: Context, modelT: 
 
 function settingsOf(flags: PolicyFlags, context: Context): Settings {
   const machine = context.describeMachine();
-  const cores = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(cores, machine);
+  const cores = coresOf(flags.cores, machine);
   if (cores.length !== 2) {
     const named = `${cores.length} CPU${cores.length === 1 ? '' : 's'} (${cores.join()})`;
     throw new ModelTError('CORES_NOT_TWO', `Placements on two cores are measured, not on ${named}`, 3, 'Give two --cores');
@@ -113,9 +110,9 @@ function settingsOf(flags: PolicyFlags, context: Context): Settings {
   return {
     cores,
     seconds: labelled('--seconds', () => parseDuration(flags.seconds)),
-    rounds: labelled('--rounds', () => parseCount(flags.rounds, 1, MOST_ROUNDS)),
+    rounds: roundsOf(flags.rounds),
     pipeline: slowPipeline(operations, burn),
-    seed: labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED)),
+    seed: seedOf(flags.seed),
   };
 }
 

@@ -14,6 +14,7 @@ import { alignedColumns } from './comparison.js';
 import { measureAccelerated } from './queue-accelerated.js';
 import { frameLabel, packetsFrom, parseFrameSource, slotBytes } from './queue-packets.js';
 import { measureQueue, type QueueSample } from './queue-sample.js';
+import { refuseAbsentCores } from './settings.js';
 
 /** The paper's header-only chain. */
 export const HEADER_PIPELINE = 'eth | ip4 | udp | tcp | checksum-verify header | port | count';
@@ -162,12 +163,6 @@ function strideOf(text: string): number {
   const stride = labelled('--stride', () => parseSize(text));
   if (stride % 64 === 0 && stride >= 64 && stride <= LARGEST_STRIDE) return stride;
   throw usageError(`--stride ${text} is no multiple of 64 from 64 to 1 MiB`, 'Use packed, 1536, 1600 or 2048 for example');
-}
-
-export function refuseAbsentCores(cores: readonly number[], { cpus }: Machine): void {
-  const absent = cores.find((core) => !cpus.includes(core));
-  if (absent !== undefined)
-    throw usageError(`CPU ${absent} is not among those of this process`, `Use some of ${cpus.join(', ')}`);
 }
 
 function refuseNarrow(stride: number, { lengths }: NativePackets): void {

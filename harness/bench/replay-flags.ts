@@ -1,10 +1,9 @@
 /** The flags of `model-t bench replay`, declared for commander and read. Pure; refusals name flag, value and remedy. */
 import { type Command, Option } from 'commander';
-import { labelled, parseCount, parseDuration, parseSize, usageError } from '../units.js';
+import { labelled, parseCount, parseDuration, parseSeed, parseSize, usageError } from '../units.js';
 import { type FrameSize, SIZES, type Sweep } from './replay-cells.js';
 
 const MOST_ROUNDS = 1000;
-const LARGEST_SEED = 2 ** 32 - 1;
 const SMALLEST_FRAME = 60;
 /** A jumbo frame; larger ones fill bursts by themselves. */
 const LARGEST_FRAME = 9216;
@@ -73,7 +72,7 @@ export function replayBenchOptions(flags: ReplayBenchFlags, freshSeed: number): 
     gpu: flags.gpu ?? null,
     target: flags.target,
     isChecked: flags.checked ?? false,
-    seed: given('--seed', flags.seed, (text) => parseCount(text, 0, LARGEST_SEED), freshSeed),
+    seed: given('--seed', flags.seed, parseSeed, freshSeed),
     json: flags.json ?? null,
   };
 }

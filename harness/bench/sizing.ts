@@ -18,15 +18,15 @@ import { randomSource } from '../generate.js';
 import { readResult } from '../result.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
 import { isSound } from '../summary.js';
-import { labelled, parseCores, parseCount, parseDuration, usageError } from '../units.js';
+import { labelled, parseDuration, usageError } from '../units.js';
 import { barLines } from './bars.js';
 import { type Child, startChild } from './child.js';
 import { type CaptureSpec, UDP } from './contender.js';
 import { generateCaptures } from './files.js';
 import { type Guard, interruptible } from './interruptible.js';
 import { type Answer, type OwnCommand, ownCommand, reasonOf } from './own-command.js';
-import { refuseAbsentCores } from './queue.js';
 import { shuffled } from './replay-cells.js';
+import { coresOf, roundsOf, seedOf } from './settings.js';
 import {
   SETTLED_SECONDS,
   type SizingCell,
@@ -38,8 +38,6 @@ import {
 } from './sizing-curve.js';
 
 const SIZING_SCHEMA_VERSION = '1.0.0';
-const MOST_ROUNDS = 1000;
-const LARGEST_SEED = 2 ** 32 - 1;
 const LIMIT_MS = 60_000;
 const COMPILE_LIMIT_MS = 60_000;
 
@@ -131,8 +129,7 @@ export async function benchSizing(
 
 function settingsOf(flags: SizingFlags, context: Context): Settings {
   const machine = context.describeMachine();
-  const cores = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(cores, machine);
+  const cores = coresOf(flags.cores, machine);
   const seconds = labelled('--seconds', () => parseDuration(flags.seconds));
   if (seconds < 2 * SETTLED_SECONDS)
     throw usageError(
@@ -142,8 +139,8 @@ function settingsOf(flags: SizingFlags, context: Context): Settings {
   return {
     cores,
     seconds,
-    rounds: labelled('--rounds', () => parseCount(flags.rounds, 1, MOST_ROUNDS)),
-    seed: labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED)),
+    rounds: roundsOf(flags.rounds),
+    seed: seedOf(flags.seed),
   };
 }
 

@@ -14,21 +14,19 @@ import type { Context } from '../context.js';
 import { binary, decimal } from '../format.js';
 import { randomSource } from '../generate.js';
 import { refuseUnwritable, writeResult } from '../result-file.js';
-import { labelled, parseCores, parseCount, parseDuration } from '../units.js';
+import { labelled, parseDuration } from '../units.js';
 import { barLines } from './bars.js';
 import { alignedColumns, type Spread, spread } from './comparison.js';
 import { interruptible } from './interruptible.js';
 import { type OwnCommand, ownCommand, reasonOf } from './own-command.js';
-import { refuseAbsentCores } from './queue.js';
 import type { QueueSample } from './queue-sample.js';
 import { shuffled } from './replay-cells.js';
+import { coresOf, roundsOf, seedOf } from './settings.js';
 import { type MeasuredStackCell, stackBars } from './stack-bars.js';
 import { cellWords, type StackCell, stackCells } from './stack-cells.js';
 import { measureSearches, type Searches, searchBars } from './stack-searches.js';
 
 const STACK_SCHEMA_VERSION = '1.0.0';
-const MOST_ROUNDS = 1000;
-const LARGEST_SEED = 2 ** 32 - 1;
 /** Start, filling and checking a queue of 256 MiB, beside what is measured. */
 const CHILD_LIMIT_MS = 120_000;
 const DEFAULTS = { full: { rounds: '5', seconds: '0.5' }, quick: { rounds: '1', seconds: '0.2' } } as const;
@@ -59,13 +57,12 @@ export function registerStack(bench: Command, context: Context, finish: Finish):
 
 async function benchStack(flags: StackFlags, context: Context, modelT: OwnCommand): Promise<number> {
   const defaults = flags.quick ? DEFAULTS.quick : DEFAULTS.full;
-  const rounds = labelled('--rounds', () => parseCount(flags.rounds ?? defaults.rounds, 1, MOST_ROUNDS));
+  const rounds = roundsOf(flags.rounds ?? defaults.rounds);
   const seconds = labelled('--seconds', () => parseDuration(flags.seconds ?? defaults.seconds));
-  const seed = labelled('--seed', () => parseCount(flags.seed ?? `${Date.now() % 2 ** 32}`, 0, LARGEST_SEED));
+  const seed = seedOf(flags.seed);
   if (flags.json !== undefined && flags.json !== '-') refuseUnwritable(flags.json);
   const machine = context.describeMachine();
-  const cores = flags.cores === undefined ? machine.cpus.slice(0, 2) : labelled('--cores', () => parseCores(flags.cores ?? ''));
-  refuseAbsentCores(cores, machine);
+  const cores = coresOf(flags.cores, machine);
   const cells = stackCells(machine.caches, cores.length);
   const random = randomSource(seed);
   const samples = new Map<StackCell, QueueSample[]>(cells.map((cell) => [cell, []]));
