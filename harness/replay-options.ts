@@ -4,17 +4,21 @@
  * is judged by `planReplay`.
  */
 import { type Command, Option } from 'commander';
-import type { GpuRequest, IdleStrategy, Isa, ReplayRequest, ReplayTarget, Rewrite } from '../replay/index.js';
+import {
+  type GpuRequest,
+  type IdleStrategy,
+  type Isa,
+  MOST_CONTAINERS,
+  type ReplayRequest,
+  type ReplayTarget,
+  type Rewrite,
+} from '../replay/index.js';
 import { PLACEMENT_MODES, type PlacementMode, type Slices } from '../stack/index.js';
-import { labelled, parseCores, parseCount, parseDuration, parseSize, usageError } from './units.js';
+import { labelled, parseCores, parseCount, parseDuration, parseSeed, parseSize, usageError } from './units.js';
 
 export const ISAS = ['auto', 'scalar', 'avx2', 'avx512'] as const;
-/** Seeds are 32 bits in the plan. */
-const LARGEST_SEED = 2 ** 32 - 1;
 /** Slots in the ring's header page. */
 const MOST_READERS = 16;
-/** Containers are numbered from 0. */
-const MOST_CONTAINERS = 63;
 
 /** Flags as commander hands them over. */
 export interface ReplayFlags {
@@ -130,7 +134,7 @@ export function replayRequest(
     ...(flags.payload && { payload: flags.payload }),
     ...(flags.rewrite.length > 0 && { rewrites: flags.rewrite.map(parseRewrite) }),
     ...(flags.unique && { unique: flags.unique }),
-    ...given('seed', '--seed', flags.seed, (text) => parseCount(text, 0, LARGEST_SEED)),
+    ...given('seed', '--seed', flags.seed, parseSeed),
     ...given('loop', '--loop', flags.loop, (text) => parseCount(text, 0)),
     ...given('limit', '--limit', flags.limit, (text) => parseCount(text, 1)),
     ...given('durationSeconds', '--duration', flags.duration, parseDuration),
@@ -172,7 +176,7 @@ function given<Key extends string, Value>(
 
 /** `0,0,1,1`: one number per element. */
 function parseContainers(text: string): number[] {
-  return text.split(',').map((part) => parseCount(part, 0, MOST_CONTAINERS));
+  return text.split(',').map((part) => parseCount(part, 0, MOST_CONTAINERS - 1));
 }
 
 /** `4MiB` stays; `auto` finds its size; `auto:4MiB` begins there and finds its size below. */

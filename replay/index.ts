@@ -11,7 +11,7 @@ export { chooseEngine, type EngineChoice } from './engine-choice.js';
 export { formatPrefix, type Prefix, parsePrefix } from './mutation.js';
 export { WIRE_OVERHEAD_BYTES } from './outcome.js';
 export { tracePackets } from './packets.js';
-export { fixedBecause, MAX_RING_BYTES, MIN_RING_BYTES, planReplay } from './plan.js';
+export { fixedBecause, MAX_RING_BYTES, MIN_RING_BYTES, MOST_CONTAINERS, planReplay } from './plan.js';
 export type * from './plan-types.js';
 export { measureStagedCopy, measureTraceCopy, type ReplayRun, startReplay } from './run.js';
 export { openTrace, type Trace } from './trace.js';

@@ -182,7 +182,8 @@ export function outcomeOf({ trace, plan, machine, engine, statistics, samples, p
     schemaVersion: RUN_SCHEMA_VERSION,
     plan,
     machine: { ...machine },
-    engine,
+    /* Each lane has producers of its own. */
+    engine: { ...engine, threads: engine.threads * statistics.shape.paths },
     trace: { packets: info.packets, bytes: info.bytes, ...result.mutation },
     totals: totalsOf(result, account),
     conserved: account.conserved && placement.disordered === 0,

@@ -25,8 +25,8 @@ export const MAX_RING_BYTES = 2 ** 32;
 const MAX_THREADS = 3;
 /** 30 years: far below what nanoseconds in 64 bits hold. */
 const MAX_SECONDS = 1e9;
-/** Containers that a path may have (stack/native/path.h). */
-const MOST_CONTAINERS = 64;
+/** Containers that a path may have (kMaxContainers in stack/native/path.h). */
+export const MOST_CONTAINERS = 128;
 
 function refuse(code: string, message: string, remedy: string): never {
   throw new ModelTError(code, message, 2, remedy);

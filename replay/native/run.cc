@@ -129,12 +129,25 @@ bool ReplayRun::broken() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const RunLane& lane) { return lane.engine->failed() || (lane.path && lane.path->broken()); });
 }
 
+/* Of the first lane that has one; an engine knows more than the path that it left without packets. */
+std::string ReplayRun::failure() const {
+  for (const RunLane& lane : lanes_) {
+    const std::string engine = lane.engine->failure();
+    if (!engine.empty()) return engine;
+    if (lane.path && lane.path->broken()) return lane.path->failure();
+  }
+  return "";
+}
+
 void ReplayRun::wait() {
   /* The helper has no end of its own. */
   const auto working = containers_.end() - (helper_ ? 1 : 0);
   const auto is_done = [](const std::unique_ptr<Container>& container) { return container->done(); };
   while (lanes() > 1 && !std::all_of(containers_.begin(), working, is_done) && !broken()) usleep(kLook);
-  if (lanes() > 1 && broken()) abort();
+  if (lanes() > 1 && broken()) {
+    result_.error = failure(); /* before the others are aborted, which is a failure to their paths as well */
+    abort();
+  }
   for (auto container = containers_.begin(); container != working; ++container) (*container)->join();
   stop_containers();
   gather();
@@ -145,13 +158,13 @@ void ReplayRun::wait() {
   }
 }
 
-/* Sums; of times the first and the last; of reasons and errors the first that is one. */
+/* Sums; of times the first and the last; of reasons the gravest, of errors the first. */
 void ReplayRun::gather() {
   EngineOutcome& sum = result_.engine;
   for (const RunLane& lane : lanes_) {
     if (!lane.engine->done()) { /* its container was killed */
       result_.engine.stopped = Stopped::failed;
-      result_.error = lane.engine->failure();
+      if (result_.error.empty()) result_.error = lane.engine->failure();
       continue;
     }
     const EngineOutcome one = lane.engine->outcome();
@@ -173,9 +186,9 @@ void ReplayRun::gather() {
       const uint64_t marks = one.lap_mark != UINT64_MAX && report.start <= one.lap_mark ? 1 : 0;
       result_.readers.push_back({report, one.head > report.start ? one.head - report.start - marks : 0});
     }
+    /* Before its path, which only says that the stream was aborted. */
+    if (one.stopped == Stopped::failed && result_.error.empty()) result_.error = one.error;
     if (lane.path && lane.path->done()) gather_path(lane.path->outcome());
-    /* A path says that its stream was aborted; its engine knows why. */
-    if (one.stopped == Stopped::failed) result_.error = one.error;
   }
 }
 

@@ -179,6 +179,7 @@ class ReplayRun {
   void stop_containers();
   void kill(uint32_t container);
   bool broken() const;
+  std::string failure() const;
   void gather();
   void gather_path(const PathOutcome& outcome);
   void verify(const RunLane& lane);

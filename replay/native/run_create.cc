@@ -14,8 +14,8 @@ constexpr uint64_t kMinResidentBytes = 2ull << 20;
 /* Blocks of a path before those of its operations: source and intake. */
 constexpr uint32_t kElementsBefore = 2;
 
-/* Bursts in a turn: placements say how many of them (PathPlacement::slice_bursts), producers apart take this. */
-constexpr uint32_t kMostSlice = 16;
+/* Bursts in a turn of a container, at most: how many of them a path takes says its placement (PathPlacement::slice_bursts). */
+constexpr uint32_t kMostSlice = 64;
 
 std::string with_digits(uint64_t value) { return std::to_string(value); }
 

@@ -40,6 +40,11 @@ void Path::fail(const std::string& error) {
   failed_.store(true, std::memory_order_release);
 }
 
+std::string Path::failure() const {
+  const std::lock_guard<std::mutex> lock(failure_mutex_);
+  return failure_;
+}
+
 int64_t Path::work(ContainerAgent& agent, uint32_t slice) {
   const bool over = done();
   if (over && source_done_.load(std::memory_order_acquire)) return kAgentFinished;

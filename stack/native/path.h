@@ -113,6 +113,8 @@ class Path {
   bool done() const { return done_.load(std::memory_order_acquire); }
   /* Something went wrong, and the path comes to its end; outcome() will say what. */
   bool broken() const { return failed(); }
+  /* Why; empty = nothing did. */
+  std::string failure() const;
   /* After done(). */
   const PathOutcome& outcome() const { return outcome_; }
 
@@ -212,7 +214,7 @@ class Path {
   Cursor through_;       /* bursts that are through the last stage; written by who runs it */
   Cursor position_;      /* written by who runs the intake */
   Cursor source_holder_; /* container that has the source; written by that one */
-  std::mutex failure_mutex_;
+  mutable std::mutex failure_mutex_;
   std::string failure_;
   PathOutcome outcome_;
 };
